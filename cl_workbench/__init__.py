@@ -1,0 +1,1 @@
+"""The workbench application: command line, screens, settings, and the public API."""

@@ -1,0 +1,1 @@
+"""Learning strategies, models and documents: plain Python and torch, no screen."""

@@ -1,0 +1,35 @@
+"""What a user can set about TTT-E2E, with defaults chosen by ``benchmarks/ttt_learn.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class TTTSettings:
+    """Settings of the TTT-E2E engine; ``configs/default.yaml`` explains each for users.
+
+    ``layers_start`` and ``layers_end`` are layer numbers from 0, both included; None
+    means the last quarter of the decoder layers.  ``max_tokens_per_document`` 0
+    reads everything.  ``gate_threshold`` is a rank within the layer: 0.75 lets the
+    quarter of the neurons that is most particular to the document learn, 0 all.
+    """
+
+    learning_rate: float = 1e-3
+    mini_batch_size: int = 256
+    gradient_steps: int = 6
+    context_tokens: int = 256
+    max_tokens_per_document: int = 4096
+    weight_decay: float = 0.0
+    gradient_clip: float = 1.0
+    alpha_initial: float = 0.95
+    alpha_decay_rate: float = 0.75
+    alpha_min: float = 0.5
+    gate_threshold: float = 0.75
+    gate_calibration_samples: int = 120
+    gate_corpus: Path | None = None
+    held_out_corpus: Path | None = None
+    layers_start: int | None = None
+    layers_end: int | None = None
+    seed: int = 0

@@ -1,0 +1,1 @@
+"""What is drawn: Textual widgets fed with plain values."""
