@@ -1,0 +1,1 @@
+"""The tests; a package so that any of them can import the tiny models from here."""
