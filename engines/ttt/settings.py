@@ -11,9 +11,10 @@ class TTTSettings:
     """Settings of the TTT-E2E engine; ``configs/default.yaml`` explains each for users.
 
     ``layers_start`` and ``layers_end`` are layer numbers from 0, the end not included
-    (21 and 28 are layers 21..27); None means the last quarter of the layers.  ``max_tokens_per_document`` 0
-    reads everything.  ``gate_threshold`` is a rank within the layer: 0.75 lets the
-    quarter of the neurons that is most particular to the document learn, 0 all.
+    (21 and 28 are layers 21..27); None means the last quarter of the layers.
+    ``max_tokens_per_document`` 0 reads everything.  ``gate_threshold`` is a rank within
+    the layer: 0.75 lets the quarter of the neurons that is most particular to the
+    document learn, 0 all.
     """
 
     learning_rate: float = 1e-3
