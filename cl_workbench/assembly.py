@@ -1,0 +1,146 @@
+"""Putting a model and an engine together as the settings say.
+
+Only here do the commands and the screen reach torch, and only when a function is called.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cl_workbench.settings import Settings
+from cl_workbench.settings_values import nearest
+from engines.documents import ReadOptions
+from engines.protocol import Engine, EngineError, Sampling, Turn
+from engines.ttt.settings import TTTSettings
+
+if TYPE_CHECKING:
+    from engines.host import ModelHost
+
+Report = Callable[[str, float | None], None]
+
+log = logging.getLogger(__name__)
+
+
+def build_host(settings: Settings, report: Report | None = None) -> ModelHost:
+    """Find and load the base model; ``report`` is told what happens and the share done.
+
+    Raises:
+        ModelError: with one sentence on what to do.
+    """
+    quiet_libraries()
+    from engines.host import ModelHost
+
+    host = ModelHost.load(
+        settings.get("model.name"),
+        hub_name=settings.get("model.hub_name"),
+        device=settings.get("model.device"),
+        dtype=settings.get("model.dtype"),
+        device_map=settings.get("model.device_map"),
+        cache=model_cache(),
+        report=report,
+    )
+    log.info("model %s on %s: %s", host.name, host.device, host.why)
+    return host
+
+
+def build_engine(name: str, host: ModelHost, settings: Settings) -> Engine:
+    """A fresh engine of that name around ``host``.
+
+    Raises:
+        EngineError: for an unknown name, with those there are.
+    """
+    return _BUILDERS[checked_engine(name)](host, settings)
+
+
+def checked_engine(name: str) -> str:
+    """``name`` if there is such an engine.
+
+    Raises:
+        EngineError: if not, with those there are.
+    """
+    if name in _BUILDERS:
+        return name
+    near = nearest(name, engine_names())
+    hint = f"did you mean {near}?" if near else f"choose one of {', '.join(engine_names())}."
+    raise EngineError(f"There is no engine '{name}'; {hint}")
+
+
+def engine_names() -> tuple[str, ...]:
+    """The engines there are, in the order they are offered."""
+    return tuple(_BUILDERS)
+
+
+def sampling(settings: Settings) -> Sampling:
+    """How answers are written, from the ``generation`` settings."""
+    names = ("max_new_tokens", "temperature", "top_p", "repetition_penalty", "seed")
+    return Sampling(**{name: settings.get(f"generation.{name}") for name in names})
+
+
+def conversation(question: str, settings: Settings) -> tuple[Turn, ...]:
+    """One question as turns, after the system prompt if one is set."""
+    prompt = settings.get("generation.system_prompt")
+    opening = (Turn("system", prompt),) if prompt else ()
+    return (*opening, Turn("user", question))
+
+
+def read_options(settings: Settings) -> ReadOptions:
+    """How files are read, from the ``documents`` settings."""
+    names = ("text_fields", "question_field", "answer_field", "max_megabytes")
+    return ReadOptions(**{name: settings.get(f"documents.{name}") for name in names})
+
+
+def ttt_settings(settings: Settings) -> TTTSettings:
+    """The TTT-E2E engine's settings, from ``ttt``, ``alpha``, ``tfidf_gate`` and the rest."""
+    return TTTSettings(**{field: settings.get(key) for field, key in TTT_KEYS.items()})
+
+
+def model_cache() -> Path:
+    """Where models and what is counted once per model are kept; all homes share it."""
+    from engines.models import default_cache
+
+    return default_cache()
+
+
+def quiet_libraries() -> None:
+    """Keep the model libraries' notices off the terminal; to be called before their import."""
+    for variable, value in _QUIET.items():
+        os.environ.setdefault(variable, value)
+
+
+def _build_ttt(host: ModelHost, settings: Settings) -> Engine:
+    from engines.ttt.engine import TTTEngine
+
+    return TTTEngine(host, ttt_settings(settings), cache=model_cache() / "gates")
+
+
+TTT_KEYS = {
+    "learning_rate": "ttt.learning_rate",
+    "mini_batch_size": "ttt.mini_batch_size",
+    "gradient_steps": "ttt.gradient_steps",
+    "context_tokens": "ttt.context_tokens",
+    "max_tokens_per_document": "ttt.max_tokens_per_document",
+    "weight_decay": "ttt.weight_decay",
+    "gradient_clip": "ttt.gradient_clip",
+    "seed": "ttt.seed",
+    "alpha_initial": "alpha.initial",
+    "alpha_decay_rate": "alpha.decay_rate",
+    "alpha_min": "alpha.min_value",
+    "gate_threshold": "tfidf_gate.threshold",
+    "gate_calibration_samples": "tfidf_gate.calibration_samples",
+    "gate_corpus": "tfidf_gate.corpus",
+    "held_out_corpus": "held_out.corpus",
+    "layers_start": "model.modified_layers_start",
+    "layers_end": "model.modified_layers_end",
+}
+
+_BUILDERS: dict[str, Callable[[Any, Settings], Engine]] = {"ttt": _build_ttt}
+
+_QUIET = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+}

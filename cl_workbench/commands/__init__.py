@@ -1,0 +1,1 @@
+"""The subcommands of ``cl-workbench``, one file each."""

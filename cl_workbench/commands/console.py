@@ -1,0 +1,166 @@
+"""What a command writes while it works: progress on stderr, and JSON alone on stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import click
+
+if TYPE_CHECKING:
+    from engines.protocol import Progress
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+class ProgressDisplay(Protocol):
+    """Shows what is being done; ``show`` may be called as often as one likes."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Clear what is on a terminal; printed lines stay."""
+
+    def show(self, stage: str, fraction: float | None, detail: str = "") -> None:
+        """Say what is going on and the share (0..1) done, None where that isn't known."""
+
+
+def progress_display() -> ProgressDisplay:
+    """A bar where stderr is a terminal, else plain lines, one for each tenth."""
+    on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return Bar() if on_terminal else PlainLines()
+
+
+class Bar:
+    """One bar on the terminal, gone when the work is done."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self._progress = RichProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[detail]}", markup=False),
+            console=Console(file=sys.stderr),
+            transient=True,
+        )
+        self._stage: str | None = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Clear the bar."""
+        self._progress.stop()
+
+    def show(self, stage: str, fraction: float | None, detail: str = "") -> None:
+        """Move the bar; a new stage begins a new one in its place."""
+        if stage != self._stage:
+            if self._task is not None:
+                self._progress.remove_task(self._task)
+            self._task = self._progress.add_task(stage, total=None, detail=detail)
+            self._stage = stage
+        total = None if fraction is None else 1.0
+        self._progress.update(self._task, total=total, completed=fraction or 0.0, detail=detail)
+
+
+class PlainLines:
+    """A line at each new stage and each further tenth, for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, int] | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the lines as they are."""
+
+    def show(self, stage: str, fraction: float | None, detail: str = "") -> None:
+        """Print a line if the stage is new or a further tenth is done."""
+        tenth = -1 if fraction is None else int(fraction * 10)
+        if self._last == (stage, tenth):
+            return
+        self._last = (stage, tenth)
+        share = "" if fraction is None else f" {fraction:.0%}"
+        click.echo(f"{stage}{share}{'  ' if detail else ''}{detail}", err=True)
+
+
+def learning_detail(event: Progress) -> str:
+    """The numbers of one step, as far as there are any: ``loss 2.31  812 tokens/s``."""
+    parts = []
+    if event.loss is not None:
+        parts.append(f"loss {event.loss:.2f}")
+    if event.held_out_loss is not None:
+        parts.append(f"held-out {event.held_out_loss:.2f}")
+    if event.tokens_per_second is not None:
+        parts.append(f"{event.tokens_per_second:.0f} tokens/s")
+    return "  ".join(parts)
+
+
+@contextlib.contextmanager
+def json_output() -> Iterator[Emit]:
+    """Give stdout to JSON alone: what anything else prints meanwhile goes to stderr.
+
+    Yields a function that writes one object as one line.
+    """
+    sys.stdout.flush()
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):
+        with contextlib.redirect_stdout(sys.stderr):
+            yield lambda record: click.echo(json_line(record), file=sys.__stdout__)
+        return
+    kept = os.dup(descriptor)
+    # Also what native libraries print by themselves must not reach the real stdout.
+    os.dup2(sys.stderr.fileno(), descriptor)
+    try:
+        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as stream:
+            yield lambda record: print(json_line(record), file=stream, flush=True)
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, descriptor)
+        os.close(kept)
+
+
+def json_line(record: dict[str, Any]) -> str:
+    """``record`` as one line of JSON; a number that is not finite becomes null."""
+    return json.dumps(_finite(record), ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

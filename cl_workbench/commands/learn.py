@@ -1,0 +1,268 @@
+"""``cl-workbench learn``: documents, one after the other, into one engine."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cl_workbench import assembly
+from cl_workbench.commands.console import (
+    ProgressDisplay,
+    json_output,
+    learning_detail,
+    progress_display,
+)
+from cl_workbench.commands.interrupts import Interrupts
+from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
+from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
+from cl_workbench.home import made
+from engines.documents import UnreadableDocument, read_paths, read_stream
+from engines.protocol import Document, DocumentError, Engine, EngineError, LearnReport, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+log = logging.getLogger(__name__)
+
+STANDARD_INPUT = "-"
+
+REPORTED = (
+    "id",
+    "path",
+    "title",
+    "tokens",
+    "tokens_read",
+    "loss_before",
+    "loss_after",
+    "held_out_loss_before",
+    "held_out_loss_after",
+    "seconds",
+    "tokens_per_second",
+    "gate_open_share",
+)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the documents so far."""
+
+    engine: str
+    model: str | None = None
+    learned: list[LearnReport] = field(default_factory=list)
+    failed: list[UnreadableDocument] = field(default_factory=list)
+    interrupted: bool = False
+    saved: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """130 if interrupted, 1 if a document failed, else 0."""
+        return 130 if self.interrupted else int(bool(self.failed))
+
+    def record(self) -> dict[str, Any]:
+        """The object that ``--json`` prints."""
+        return {
+            "engine": self.engine,
+            "model": self.model,
+            "seconds": round(self.seconds, 3),
+            "documents": [{k: getattr(r, k) for k in REPORTED} for r in self.learned],
+            "failed": [{"path": f.path, "reason": f.reason} for f in self.failed],
+        }
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--engine",
+    type=click.Choice(assembly.engine_names()),
+    default="ttt",
+    show_default=True,
+    help="The strategy to learn with.",
+)
+@click.option("--save", type=CHECKPOINT, help="Save what was learned; replaces that checkpoint.")
+@click.option("--load", type=CHECKPOINT, help="Go on from a saved checkpoint.")
+@click.option("--dry-run", is_flag=True, help="Show what would be read, and learn nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@shared_options
+@click.pass_obj
+def learn(
+    workspace: Workspace,
+    *,
+    paths: tuple[str, ...],
+    engine: str,
+    save: str | None,
+    load: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Learn files and folders, or standard input where PATH is -."""
+    workspace.start_log()
+    started = time.perf_counter()
+    outcome = Outcome(engine)
+    with json_output() if as_json else nullcontext() as emit:
+        documents = _read(workspace, paths, outcome)
+        if dry_run:
+            _preview(workspace, documents, outcome, emit)
+            return outcome.exit_code
+        _check_places(workspace, save, load)
+        if documents:
+            _learn_all(workspace, documents, outcome, save, load)
+        outcome.seconds = time.perf_counter() - started
+        if emit:
+            emit(outcome.record())
+    if not as_json:
+        _summarise(outcome)
+    return outcome.exit_code
+
+
+def _read(workspace: Workspace, paths: Sequence[str], outcome: Outcome) -> list[Document]:
+    """Read all of ``paths``; what can't be read is noted as failed and said at once."""
+    options = assembly.read_options(workspace.settings)
+    documents: list[Document] = []
+    for path in paths:
+        if path == STANDARD_INPUT:
+            try:
+                documents.append(read_stream(sys.stdin.buffer, options))
+            except DocumentError as error:
+                _fail(outcome, path, error.reason)
+            continue
+        for found in read_paths([path], options):
+            if isinstance(found, Document):
+                documents.append(found)
+            else:
+                _fail(outcome, found.path, found.reason)
+    return documents
+
+
+def _check_places(workspace: Workspace, save: str | None, load: str | None) -> None:
+    """Find out that saving or loading can't work before minutes are spent."""
+    require_checkpoint(workspace, load)
+    if save is not None:
+        made(workspace.home.checkpoints)
+
+
+def _learn_all(
+    workspace: Workspace,
+    documents: list[Document],
+    outcome: Outcome,
+    save: str | None,
+    load: str | None,
+) -> None:
+    with progress_display() as display:
+        host = open_host(workspace, display)
+        outcome.model = host.name
+        engine = open_engine(workspace, outcome.engine, host, load)
+        with Interrupts("Stopping at the next batch; Ctrl-C again stops at once.") as interrupts:
+            _Lesson(engine, outcome, display, interrupts).learn(documents)
+        if save is not None and outcome.learned:
+            display.show(f"saving {save}", None)
+            engine.save(workspace.home.checkpoint(save))
+            outcome.saved = save
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """One engine learning documents, shown as it goes, until it is interrupted."""
+
+    engine: Engine
+    outcome: Outcome
+    display: ProgressDisplay
+    interrupts: Interrupts
+
+    def learn(self, documents: Sequence[Document]) -> None:
+        for number, document in enumerate(documents, start=1):
+            done = len(self.outcome.learned) + len(self.outcome.failed)
+            if not self.interrupts.requested:
+                self._learn_one(document, f"[{number}/{len(documents)}] {document.title[:32]}")
+            if done == len(self.outcome.learned) + len(self.outcome.failed):
+                reason = "It was interrupted before it was learned."
+                _fail(self.outcome, _path(document), reason)
+        self.outcome.interrupted = self.interrupts.requested
+
+    def _learn_one(self, document: Document, label: str) -> None:
+        try:
+            for event in self._events(document):
+                if isinstance(event, Progress):
+                    stage = f"{label} {event.stage}"
+                    self.display.show(stage, event.fraction, learning_detail(event))
+                else:
+                    self.outcome.learned.append(event)
+                    log.info("learned %s", event)
+        except EngineError as error:
+            _fail(self.outcome, _path(document), str(error))
+        except Exception as error:
+            log.exception("learning %s failed", _path(document))
+            reason = f"Learning it failed unexpectedly ({type(error).__name__}); see the log."
+            _fail(self.outcome, _path(document), reason)
+
+    def _events(self, document: Document) -> Iterator[Progress | LearnReport]:
+        """The engine's events up to an interruption, which cancels at the end of its batch."""
+        events = self.engine.learn(document)
+        try:
+            for event in events:
+                if self.interrupts.requested and isinstance(event, Progress):
+                    return
+                yield event
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+
+
+def _path(document: Document) -> str:
+    return document.path or STANDARD_INPUT
+
+
+def _fail(outcome: Outcome, path: str, reason: str) -> None:
+    outcome.failed.append(UnreadableDocument(path, reason))
+    click.echo(reason if path in reason else f"{path}: {reason}", err=True)
+
+
+def _preview(workspace: Workspace, documents: list[Document], outcome: Outcome, emit: Any) -> None:
+    """Say what would be learned, without a model: characters, as tokens need one."""
+    if emit:
+        entries = [
+            {"id": d.id, "path": d.path, "title": d.title, "characters": len(d.text)}
+            for d in documents
+        ]
+        failed = [{"path": f.path, "reason": f.reason} for f in outcome.failed]
+        emit({"would_learn": entries, "failed": failed})
+        return
+    for document in documents:
+        size = f"{len(document.text):,} characters"
+        click.echo(f"{_path(document)}  {document.title}  {size}")
+    click.echo(f"{len(documents)} would be learned, {len(outcome.failed)} can't be read.")
+
+
+def _summarise(outcome: Outcome) -> None:
+    for report in outcome.learned:
+        click.echo(summary_line(report))
+    total = len(outcome.learned) + len(outcome.failed)
+    with_model = f" with {outcome.engine} on {outcome.model}" if outcome.model else ""
+    click.echo(
+        f"Learned {len(outcome.learned)} of {total}{with_model} in {outcome.seconds:.1f} s"
+        + (f", saved as {outcome.saved}." if outcome.saved else ".")
+    )
+    if outcome.failed:
+        click.echo(f"Not learned: {', '.join(failure.path for failure in outcome.failed)}")
+
+
+def summary_line(report: LearnReport) -> str:
+    """One line on one learned document: losses before and after, tokens, time."""
+    read = f"{report.tokens_read:,} tokens"
+    if report.tokens_read < report.tokens:
+        read = f"{report.tokens_read:,} of {report.tokens:,} tokens"
+    held_out = ""
+    if report.held_out_loss_before is not None and report.held_out_loss_after is not None:
+        held_out = f", held-out {report.held_out_loss_before:.2f} to "
+        held_out += f"{report.held_out_loss_after:.2f}"
+    return (
+        f"{report.title} ({report.id}): loss {report.loss_before:.2f} to "
+        f"{report.loss_after:.2f}{held_out}, {read}, {report.seconds:.1f} s"
+    )

@@ -1,0 +1,132 @@
+"""Reading the layers of the settings and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cl_workbench.settings_file import SettingsFileError, read_keys
+from cl_workbench.settings_schema import BY_KEY, SECTIONS, Value
+from cl_workbench.settings_values import (
+    BadValueError,
+    Problem,
+    checked,
+    from_text,
+    nearest,
+    unknown_key,
+)
+
+Source = Literal["default", "profile", "user", "environment", "--set"]
+
+ENVIRONMENT_PREFIX = "CL_WORKBENCH__"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One value that a layer sets; ``where`` is its file, variable or option."""
+
+    value: Value
+    source: Source
+    where: str
+
+
+def file_layer(path: Path, source: Source, problems: list[Problem]) -> dict[str, Entry]:
+    """What the settings file at ``path`` sets; what is wrong is added to ``problems``."""
+    try:
+        pairs = list(read_keys(path))
+    except SettingsFileError as error:
+        problems.append(Problem(str(path), error.reason))
+        return {}
+    entries = {}
+    for key, raw in pairs:
+        setting = BY_KEY.get(key)
+        if setting is None:
+            problems.append(Problem(str(path), _unknown_in_file(key)))
+            continue
+        try:
+            entries[key] = Entry(checked(setting, raw, path.parent), source, str(path))
+        except BadValueError as error:
+            problems.append(Problem(str(path), str(error)))
+    return entries
+
+
+def _unknown_in_file(key: str) -> str:
+    section = key.partition(".")[0]
+    if key in SECTIONS:
+        return f"{key} is a section: write its settings below it, as `  name: value`."
+    if section in SECTIONS or "." not in key:
+        return unknown_key(key)
+    near = nearest(section, tuple(SECTIONS))
+    candidate = f"{near}.{key.partition('.')[2]}"
+    if near and candidate in BY_KEY:
+        return f"there is no setting {key}; did you mean {candidate}?"
+    return unknown_key(key)
+
+
+def environment_layer(variables: Mapping[str, str], problems: list[Problem]) -> dict[str, Entry]:
+    """What ``CL_WORKBENCH__SECTION__NAME`` variables set; problems are added."""
+    pairs = (
+        (name, name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), text)
+        for name, text in sorted(variables.items())
+        if name.startswith(ENVIRONMENT_PREFIX)
+    )
+    return _typed_layer(pairs, "environment", problems)
+
+
+def assigned_layer(assignments: Sequence[str], problems: list[Problem]) -> dict[str, Entry]:
+    """What the ``key=value`` texts of ``--set`` set; problems are added."""
+    pairs = []
+    for assignment in assignments:
+        key, mark, text = assignment.partition("=")
+        if mark:
+            pairs.append(("--set", key.strip(), text))
+        else:
+            problems.append(Problem("--set", f"{assignment!r} is not of the form key=value."))
+    return _typed_layer(pairs, "--set", problems)
+
+
+def _typed_layer(
+    pairs: Iterable[tuple[str, str, str]], source: Source, problems: list[Problem]
+) -> dict[str, Entry]:
+    entries = {}
+    for where, key, text in pairs:
+        setting = BY_KEY.get(key)
+        if setting is None:
+            problems.append(Problem(where, _unknown_in_file(key)))
+            continue
+        try:
+            entries[key] = Entry(from_text(setting, text, Path.cwd()), source, where)
+        except BadValueError as error:
+            problems.append(Problem(where, str(error)))
+    return entries
+
+
+def disagreements(entries: Mapping[str, Entry]) -> list[Problem]:
+    """Settings that are fine alone but not together."""
+    problems = []
+    for low_key, high_key, strict in (
+        ("model.modified_layers_start", "model.modified_layers_end", True),
+        ("alpha.min_value", "alpha.initial", False),
+    ):
+        low, high = (_value_of(entries, key) for key in (low_key, high_key))
+        if low is None or high is None or (low < high if strict else low <= high):
+            continue
+        later = max(
+            (entries[key] for key in (low_key, high_key) if key in entries),
+            key=lambda entry: _ORDER.index(entry.source),
+        )
+        relation = "below" if strict else "at most"
+        problems.append(
+            Problem(later.where, f"{low_key} ({low}) has to be {relation} {high_key} ({high}).")
+        )
+    return problems
+
+
+_ORDER: tuple[Source, ...] = ("default", "profile", "user", "environment", "--set")
+
+
+def _value_of(entries: Mapping[str, Entry], key: str) -> Any:
+    entry = entries.get(key)
+    return BY_KEY[key].default if entry is None else entry.value

@@ -1,0 +1,362 @@
+"""Every setting there is: its kind, default, unit and meaning.
+
+This is the source of ``configs/default.yaml``; after a change here run
+``python -m cl_workbench.settings_schema`` to write that file again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from engines.ttt.settings import TTTSettings
+
+Kind = Literal["text", "whole", "number", "path", "list"]
+Value = str | int | float | Path | tuple[str, ...] | None
+
+_TTT = TTTSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting.
+
+    ``low`` and ``high`` are allowed themselves.  A choice that ends in ``:N`` stands
+    for any whole number there, as ``cuda:N`` does for ``cuda:0``.  A ``nullable``
+    setting may be ``null``, which its meaning explains.
+    """
+
+    key: str
+    kind: Kind
+    default: Value
+    meaning: str
+    unit: str | None = None
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    nullable: bool = False
+
+    @property
+    def section(self) -> str:
+        """The part of the key before the dot."""
+        return self.key.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """The part of the key after the dot."""
+        return self.key.partition(".")[2]
+
+    @property
+    def allowed(self) -> str:
+        """What may be set, as a phrase for people: ``a number from 0 to 1``."""
+        phrase = f"one of {', '.join(self.choices)}" if self.choices else self._kind_phrase()
+        return f"{phrase}, or null" if self.nullable else phrase
+
+    def _kind_phrase(self) -> str:
+        plain = {"text": "text", "path": "a path", "list": "a list of texts"}
+        if self.kind in plain:
+            return plain[self.kind]
+        noun = "a whole number" if self.kind == "whole" else "a number"
+        if self.low is not None and self.high is not None:
+            return f"{noun} from {self.low:g} to {self.high:g}"
+        return f"{noun}, {self.low:g} or more" if self.low is not None else noun
+
+
+SECTIONS = {
+    "model": "The base model that every engine shares.",
+    "ttt": "TTT-E2E: learning a document by gradient steps on a copy of some MLPs.",
+    "alpha": "How much of the original MLP stays in the blend: 1 is the base model, "
+    "0 only what was learned.",
+    "tfidf_gate": "Which neurons may learn: those particular to the document.",
+    "held_out": "General text that tells what learning cost.",
+    "generation": "How answers are written.",
+    "documents": "How files are read.",
+    "ui": "The screen.",
+    "log": "The log file.",
+}
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "model.name",
+        "text",
+        "auto",
+        "which model: auto, embedded, a hub id, a local folder or a .gguf file; auto is "
+        "model.hub_name on a CUDA machine that has or can reach it, else embedded",
+    ),
+    Setting(
+        "model.hub_name",
+        "text",
+        "Qwen/Qwen2.5-1.5B-Instruct",
+        "the hub id that auto looks for",
+    ),
+    Setting(
+        "model.device",
+        "text",
+        "auto",
+        "where the model computes; auto is the first of cuda, mps, cpu that is there",
+        choices=("auto", "cuda", "cuda:N", "mps", "cpu"),
+    ),
+    Setting(
+        "model.dtype",
+        "text",
+        "auto",
+        "the type of the base weights; auto is bfloat16 on a GPU and float32 elsewhere",
+        choices=("auto", "float32", "bfloat16"),
+    ),
+    Setting(
+        "model.device_map",
+        "text",
+        None,
+        "whether a model that is larger than one GPU is spread over several (auto); null puts all "
+        "of it on model.device",
+        choices=("auto",),
+        nullable=True,
+    ),
+    Setting(
+        "model.modified_layers_start",
+        "whole",
+        _TTT.layers_start,
+        "the first layer that learns, counted from 0; null is the start of the last quarter",
+        unit="layer",
+        low=0,
+        nullable=True,
+    ),
+    Setting(
+        "model.modified_layers_end",
+        "whole",
+        _TTT.layers_end,
+        "the layer where learning layers end, itself not included; null is after the last",
+        unit="layer",
+        low=1,
+        nullable=True,
+    ),
+    Setting(
+        "ttt.learning_rate",
+        "number",
+        _TTT.learning_rate,
+        "the size of a gradient step; higher learns faster and forgets more",
+        low=1e-8,
+        high=1,
+    ),
+    Setting(
+        "ttt.mini_batch_size",
+        "whole",
+        _TTT.mini_batch_size,
+        "how much of the document one gradient step learns from; more takes more memory",
+        unit="tokens",
+        low=1,
+        high=65536,
+    ),
+    Setting(
+        "ttt.gradient_steps",
+        "whole",
+        _TTT.gradient_steps,
+        "how often the whole document is gone through; time grows with it",
+        unit="passes",
+        low=1,
+        high=1000,
+    ),
+    Setting(
+        "ttt.context_tokens",
+        "whole",
+        _TTT.context_tokens,
+        "how much earlier text each mini-batch sees to its left; more takes more memory",
+        unit="tokens",
+        low=0,
+        high=65536,
+    ),
+    Setting(
+        "ttt.max_tokens_per_document",
+        "whole",
+        _TTT.max_tokens_per_document,
+        "what is read of a longer document; 0 reads all of it",
+        unit="tokens",
+        low=0,
+    ),
+    Setting(
+        "ttt.weight_decay",
+        "number",
+        _TTT.weight_decay,
+        "how strongly learned weights are pulled to zero at each step; 0 is not at all",
+        low=0,
+        high=1,
+    ),
+    Setting(
+        "ttt.gradient_clip",
+        "number",
+        _TTT.gradient_clip,
+        "the longest gradient that is followed as it is; a longer one is cut to this norm",
+        low=1e-6,
+    ),
+    Setting(
+        "ttt.seed",
+        "whole",
+        _TTT.seed,
+        "the start of the random numbers; the same seed learns the same on the same machine",
+        low=0,
+        high=2**32 - 1,
+    ),
+    Setting(
+        "alpha.initial",
+        "number",
+        _TTT.alpha_initial,
+        "the share of the original MLP when learning begins",
+        low=0,
+        high=1,
+    ),
+    Setting(
+        "alpha.decay_rate",
+        "number",
+        _TTT.alpha_decay_rate,
+        "what alpha is multiplied by after each pass; 1 keeps it",
+        low=1e-6,
+        high=1,
+    ),
+    Setting(
+        "alpha.min_value",
+        "number",
+        _TTT.alpha_min,
+        "alpha never falls below this",
+        low=0,
+        high=1,
+    ),
+    Setting(
+        "tfidf_gate.threshold",
+        "number",
+        _TTT.gate_threshold,
+        "the rank within its layer above which a neuron may learn: 0.75 lets the quarter that "
+        "is most particular to the document learn, 0 all",
+        low=0,
+        high=1,
+    ),
+    Setting(
+        "tfidf_gate.calibration_samples",
+        "whole",
+        _TTT.gate_calibration_samples,
+        "how many general texts are read, once per model, to know each neuron's usual activity",
+        unit="texts",
+        low=1,
+        high=100_000,
+    ),
+    Setting(
+        "tfidf_gate.corpus",
+        "path",
+        _TTT.gate_corpus,
+        "the file or folder of general texts to calibrate with; null is the one that ships",
+        nullable=True,
+    ),
+    Setting(
+        "held_out.corpus",
+        "path",
+        _TTT.held_out_corpus,
+        "the text whose loss is watched while learning; null is the one that ships",
+        nullable=True,
+    ),
+    Setting(
+        "generation.max_new_tokens",
+        "whole",
+        128,
+        "the longest answer",
+        unit="tokens",
+        low=1,
+        high=100_000,
+    ),
+    Setting(
+        "generation.temperature",
+        "number",
+        0.0,
+        "how freely the next token is drawn; 0 always takes the likeliest",
+        low=0,
+        high=5,
+    ),
+    Setting(
+        "generation.top_p",
+        "number",
+        1.0,
+        "only the likeliest tokens that together have this probability are drawn from",
+        low=1e-6,
+        high=1,
+    ),
+    Setting(
+        "generation.repetition_penalty",
+        "number",
+        1.1,
+        "how much less likely a token gets once it was used; 1 is not at all",
+        low=0.1,
+        high=10,
+    ),
+    Setting(
+        "generation.seed",
+        "whole",
+        None,
+        "makes drawn answers repeatable; null draws anew each time",
+        low=0,
+        high=2**32 - 1,
+        nullable=True,
+    ),
+    Setting(
+        "generation.system_prompt",
+        "text",
+        None,
+        "what the model is told before the conversation; null tells it nothing",
+        nullable=True,
+    ),
+    Setting(
+        "documents.text_fields",
+        "list",
+        ("text", "content"),
+        "the fields of a .jsonl line that hold its text; the first one found counts",
+    ),
+    Setting(
+        "documents.question_field",
+        "text",
+        "question",
+        "the field of a .jsonl line that holds a question",
+    ),
+    Setting(
+        "documents.answer_field",
+        "text",
+        "answer",
+        "the field of a .jsonl line that holds its answer",
+    ),
+    Setting(
+        "documents.max_megabytes",
+        "number",
+        50.0,
+        "a larger file is refused",
+        unit="megabytes",
+        low=0.001,
+        high=10_000,
+    ),
+    Setting("ui.theme", "text", "workbench-dark", "the name of the colour theme"),
+    Setting(
+        "ui.documents_folder",
+        "path",
+        None,
+        "the folder shown first; null is the one the program is started in",
+        nullable=True,
+    ),
+    Setting(
+        "log.level",
+        "text",
+        "info",
+        "how much goes to the log file",
+        choices=("debug", "info", "warning", "error"),
+    ),
+)
+
+BY_KEY: dict[str, Setting] = {setting.key: setting for setting in SETTINGS}
+
+
+def main() -> None:
+    """Write ``configs/default.yaml`` of this checkout from the schema."""
+    from cl_workbench.assets import asset
+    from cl_workbench.settings_text import default_yaml
+    from engines.atomic import write_atomically
+
+    write_atomically(asset("configs") / "default.yaml", default_yaml())
+
+
+if __name__ == "__main__":
+    main()
