@@ -1,0 +1,56 @@
+"""General English text that comes with the engines, and passages from a user's own.
+
+``calibration.jsonl`` tells the gate which neurons general text needs; ``held_out.jsonl``
+measures what learning a document cost.  They share no article, tale or speech.
+``LICENCES.md`` names their sources; ``benchmarks/make_texts.py`` rebuilds them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from engines.documents import ReadOptions, UnreadableDocument, read_paths
+from engines.protocol import DocumentError
+from engines.texts.passages import passages
+
+__all__ = ["calibration_passages", "held_out_passages", "passages_from"]
+
+_FOLDER = Path(__file__).parent
+
+
+def calibration_passages() -> tuple[str, ...]:
+    """240 passages of up to 90 words; any first part of them is a fair mix of the sources."""
+    return _shipped("calibration.jsonl")
+
+
+def held_out_passages() -> tuple[str, ...]:
+    """Six passages of 200 to 250 words, none of them in the calibration text."""
+    return _shipped("held_out.jsonl")
+
+
+def passages_from(
+    path: str | Path, options: ReadOptions | None = None, *, words: int = 80
+) -> tuple[str, ...]:
+    """Passages of about ``words`` words from a file, or from the documents in a folder.
+
+    In a folder, files that can't be read are passed over as long as one can.
+
+    Raises:
+        DocumentError: if nothing can be read, with the first reason.
+    """
+    found: list[str] = []
+    reasons: list[str] = []
+    for document in read_paths([path], options):
+        if isinstance(document, UnreadableDocument):
+            reasons.append(document.reason)
+        else:
+            found.extend(passages(document.text, words))
+    if not found:
+        raise DocumentError(next(iter(reasons), f"{path} holds no text."), str(path))
+    return tuple(found)
+
+
+def _shipped(name: str) -> tuple[str, ...]:
+    lines = (_FOLDER / name).read_text(encoding="utf-8").splitlines()
+    return tuple(json.loads(line)["text"] for line in lines)
