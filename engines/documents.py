@@ -153,7 +153,7 @@ def read_stream(
     if len(content) > limit:
         raise DocumentError(
             f"{subject} is longer than the limit of {options.max_megabytes:g} MB; "
-            "give less of it or raise max_megabytes.",
+            "give less of it or raise documents.max_megabytes.",
             "-",
         )
     if not content:

@@ -92,7 +92,7 @@ def document_kind_fault(path: Path, status: os.stat_result, max_megabytes: float
     if status.st_size > max_megabytes * 1_000_000:
         return (
             f"{name} has {status.st_size / 1_000_000:.1f} MB, more than the limit of "
-            f"{max_megabytes:g} MB; split it or raise max_megabytes."
+            f"{max_megabytes:g} MB; split it or raise documents.max_megabytes."
         )
     return None
 
