@@ -112,7 +112,7 @@ class DualMLP(nn.Module):
                 "This model already carries learned layers: close the other engine's block first."
             )
         self.frozen = frozen
-        self._branches = branches
+        self.branches = branches
         self.alpha = alpha
 
     def forward(self, x: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class DualMLP(nn.Module):
         out: Tensor = self.frozen(x)
         if self.alpha == 1.0:
             return out
-        for base, trained in self._branches:
+        for base, trained in self.branches:
             out = out + (1.0 - self.alpha) * (trained(x) - base(x))
         return out
 

@@ -121,7 +121,8 @@ class TTTEngine:
         read = ids[: self.settings.max_tokens_per_document or len(ids)]
         meter = Meter()
         windows = spans(read, self.settings.mini_batch_size, self.settings.context_tokens)
-        meter.plan(len(read) * (2 + self.settings.gradient_steps * STEP_WORK))
+        predicted = sum(window.new for window in windows)
+        meter.plan(predicted * (2 + self.settings.gradient_steps * STEP_WORK))
         yield meter.event("reading", tokens=len(read), passes=self.settings.gradient_steps)
         gated = self.settings.gate_threshold > 0
         for _ in self._retention.statistics(meter) if gated else ():

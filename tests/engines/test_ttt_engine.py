@@ -1,0 +1,283 @@
+"""Learning, cancelling, forgetting, saving and loading with a tiny real model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from engines.protocol import (
+    CheckpointError,
+    Document,
+    DocumentError,
+    EngineError,
+    LearnReport,
+    Progress,
+    Sampling,
+    Turn,
+)
+from engines.ttt.engine import modified_layers
+from engines.ttt.settings import TTTSettings
+from tests.engines.learning import (
+    AVIARY,
+    HARBOUR,
+    learn,
+    learned_logits,
+    logits,
+    tiny_engine,
+    tiny_host,
+)
+
+
+def weights(host):
+    return {name: p.detach().clone() for name, p in host.model.named_parameters()}
+
+
+def test_learning_lowers_the_loss_and_touches_no_base_weight():
+    engine = tiny_engine()
+    before, base = weights(engine.host), logits(engine.host)
+    report = learn(engine, HARBOUR)
+    assert report.loss_after < report.loss_before
+    assert engine.documents == (report,)
+    assert not torch.equal(learned_logits(engine), base)
+    assert torch.equal(logits(engine.host), base)
+    after = weights(engine.host)
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_the_reported_loss_is_the_loss_of_the_learned_model():
+    engine = tiny_engine(mini_batch_size=4096, context_tokens=0)
+    report = learn(engine, HARBOUR)
+    ids = engine.host.encode(HARBOUR.text).unsqueeze(0)
+    with torch.no_grad(), engine.active():
+        loss = engine.host.model(input_ids=ids, labels=ids).loss
+    assert report.loss_after == pytest.approx(float(loss), rel=1e-4)
+
+
+def test_neurons_behind_a_shut_gate_do_not_move_at_all():
+    engine = tiny_engine(gate_threshold=0.75)
+    report = learn(engine, HARBOUR)
+    assert report.gate_open_share == pytest.approx(0.25)
+    assert engine.gate is not None
+    assert engine.gate.open_share == (0.25,) * len(engine.layers)
+    entry = engine._entries[0]
+    for change in entry.changes.values():
+        assert len(change.index) == 16  # a quarter of 64 neurons; the rest has no parameter
+        assert all(t.shape == (16, 32) for t in change.tensors())
+
+
+def test_alpha_goes_from_its_start_towards_its_minimum_by_passes_not_by_length():
+    ends = []
+    for document in (HARBOUR, AVIARY):
+        events = [e for e in tiny_engine().learn(document) if isinstance(e, Progress)]
+        alphas = [e.alpha for e in events if e.stage == "learning" and e.alpha is not None]
+        assert alphas[0] == 0.95
+        assert alphas == sorted(alphas, reverse=True)
+        ends.append(alphas[-1])
+    assert ends[0] == pytest.approx(ends[1])
+    assert ends[0] == pytest.approx(0.5 + 0.45 * (1 - TTTSettings().alpha_decay_rate) ** 4)
+
+
+def test_the_alpha_dial_goes_back_to_the_base_at_one():
+    engine = tiny_engine()
+    learn(engine, HARBOUR)
+    learned = learned_logits(engine)
+    engine.alpha = 1.0
+    assert torch.equal(learned_logits(engine), logits(engine.host))
+    engine.alpha = 0.0
+    stronger = learned_logits(engine)
+    base = logits(engine.host)
+    assert (stronger - base).norm() > (learned - base).norm() > 0
+    with pytest.raises(EngineError, match="from 0 to 1"):
+        engine.alpha = 1.5
+
+
+def test_progress_is_measured_and_monotonic():
+    *events, report = tiny_engine().learn(HARBOUR)
+    assert isinstance(report, LearnReport)
+    fractions = [e.fraction for e in events]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == pytest.approx(1.0)
+    steps = [e for e in events if e.step]
+    assert [e.step for e in steps] == list(range(1, steps[0].steps + 1))
+    assert steps[-1].passes_done == steps[-1].passes == 4
+    assert steps[-1].tokens_seen == 4 * (report.tokens - 1)
+    assert steps[-1].held_out_loss is not None
+    assert steps[0].gate is not None
+
+
+@pytest.mark.parametrize("stop_at", [1, 5, 10, 17])
+def test_a_cancelled_learn_leaves_no_trace(stop_at):
+    engine = tiny_engine()
+    learn(engine, AVIARY)
+    before, documents = learned_logits(engine), engine.documents
+    learning = engine.learn(HARBOUR)
+    for _ in range(stop_at):
+        assert not isinstance(next(learning), LearnReport)
+    learning.close()
+    assert engine.documents == documents
+    assert torch.equal(learned_logits(engine), before)
+    learn(engine, HARBOUR)  # and it can be learned after all
+
+
+def test_the_base_is_bit_identical_between_two_events():
+    engine = tiny_engine()
+    base = logits(engine.host)
+    for _ in engine.learn(HARBOUR):
+        assert torch.equal(logits(engine.host), base)
+
+
+def test_forgetting_the_last_document_restores_the_one_before_to_the_bit():
+    engine = tiny_engine()
+    base = logits(engine.host)
+    learn(engine, AVIARY)
+    one = learned_logits(engine)
+    learn(engine, HARBOUR)
+    assert not torch.equal(learned_logits(engine), one)
+    engine.forget(HARBOUR.id)
+    assert torch.equal(learned_logits(engine), one)
+    engine.forget(AVIARY.id)
+    assert torch.equal(learned_logits(engine), base)
+    with pytest.raises(EngineError, match="No learned document"):
+        engine.forget(AVIARY.id)
+
+
+def test_forgetting_an_earlier_document_keeps_the_later_one():
+    engine = tiny_engine()
+    learn(engine, AVIARY)
+    learn(engine, HARBOUR)
+    engine.forget(AVIARY.id)
+    assert [d.id for d in engine.documents] == [HARBOUR.id]
+    assert not torch.equal(learned_logits(engine), logits(engine.host))
+
+
+def test_learning_twice_gives_the_same_weights():
+    first, second = tiny_engine(), tiny_engine()
+    learn(first, HARBOUR)
+    learn(second, HARBOUR)
+    assert torch.equal(learned_logits(first), learned_logits(second))
+
+
+def test_a_checkpoint_brings_back_the_very_same_model(tmp_path):
+    engine = tiny_engine()
+    learn(engine, AVIARY)
+    learn(engine, HARBOUR)
+    engine.alpha = 0.4
+    engine.save(tmp_path / "two")
+    other = tiny_engine()
+    other.load(tmp_path / "two")
+    assert other.documents == engine.documents
+    assert other.alpha == 0.4
+    assert other.gate == engine.gate
+    assert torch.equal(learned_logits(other), learned_logits(engine))
+    other.forget(HARBOUR.id)
+    assert [d.id for d in other.documents] == [AVIARY.id]
+
+
+def test_an_empty_ledger_can_be_saved_and_loaded(tmp_path):
+    tiny_engine().save(tmp_path / "none")
+    engine = tiny_engine()
+    learn(engine, HARBOUR)
+    engine.load(tmp_path / "none")
+    assert engine.documents == ()
+    assert torch.equal(learned_logits(engine), logits(engine.host))
+
+
+def test_a_checkpoint_of_another_model_is_refused_and_changes_nothing(tmp_path):
+    engine = tiny_engine()
+    learn(engine, HARBOUR)
+    engine.save(tmp_path / "mine")
+    other = tiny_engine(tiny_host(seed=7))
+    learn(other, AVIARY)
+    before = learned_logits(other)
+    with pytest.raises(CheckpointError, match="tiny llama"):
+        other.load(tmp_path / "mine")
+    assert torch.equal(learned_logits(other), before)
+
+
+@pytest.mark.parametrize("harm", ["cut tensors", "no tensors", "bad json", "layer", "newer"])
+def test_a_damaged_checkpoint_is_refused_in_one_sentence(tmp_path, harm):
+    engine = tiny_engine()
+    learn(engine, HARBOUR)
+    folder = tmp_path / "broken"
+    engine.save(folder)
+    manifest = folder / "manifest.json"
+    content = json.loads(manifest.read_text())
+    if harm == "cut tensors":
+        file = folder / content["file"]
+        file.write_bytes(file.read_bytes()[:-100])
+    elif harm == "no tensors":
+        (folder / content["file"]).unlink()
+    elif harm == "bad json":
+        manifest.write_text("{")
+    elif harm == "layer":
+        content["documents"][0]["layers"] = [99]
+        manifest.write_text(json.dumps(content))
+    else:
+        content["version"] = 99
+        manifest.write_text(json.dumps(content))
+    fresh = tiny_engine()
+    with pytest.raises(CheckpointError) as caught:
+        fresh.load(folder)
+    assert "\n" not in str(caught.value)
+    assert fresh.documents == ()
+
+
+def test_documents_that_cannot_be_learned_are_refused():
+    engine = tiny_engine()
+    with pytest.raises(DocumentError, match="tokens"):
+        learn(engine, Document.from_text("Hi."))
+    learn(engine, HARBOUR)
+    with pytest.raises(DocumentError, match="already"):
+        learn(engine, HARBOUR)
+
+
+def test_a_long_document_is_cut_with_a_note_unless_told_otherwise():
+    limited = learn(tiny_engine(max_tokens_per_document=50), HARBOUR)
+    assert (limited.tokens_read, limited.tokens > 50) == (50, True)
+    assert "read 50 of" in limited.notes[0]
+    whole = learn(tiny_engine(max_tokens_per_document=0), HARBOUR)
+    assert whole.tokens_read == whole.tokens
+    assert whole.notes == ()
+
+
+def test_a_loss_that_explodes_is_reported_and_changes_nothing():
+    engine = tiny_engine(learning_rate=1e30)
+    with pytest.raises(EngineError, match=r"ttt\.learning_rate"):
+        learn(engine, HARBOUR)
+    assert engine.documents == ()
+
+
+def test_layers_are_the_last_quarter_or_those_set():
+    assert modified_layers(28, TTTSettings()) == tuple(range(21, 28))
+    assert modified_layers(28, TTTSettings(layers_start=10, layers_end=12)) == (10, 11)
+    with pytest.raises(EngineError, match="28"):
+        modified_layers(28, TTTSettings(layers_start=28))
+    with pytest.raises(EngineError, match="nothing could be learned"):
+        modified_layers(28, TTTSettings(alpha_initial=1.0, alpha_decay_rate=0.0))
+
+
+def test_gate_statistics_are_counted_once_per_model(tmp_path):
+    def calibrations(engine):
+        return sum("calibrating" in e.stage for e in engine.learn(HARBOUR) if hasattr(e, "stage"))
+
+    assert calibrations(tiny_engine(cache=tmp_path)) == 6
+    assert calibrations(tiny_engine(cache=tmp_path)) == 0
+    assert calibrations(tiny_engine(tiny_host(seed=3), cache=tmp_path)) == 6
+
+
+def test_replies_stream_the_learned_model_and_leave_the_base_alone():
+    engine = tiny_engine(gradient_steps=30)
+    base = logits(engine.host)
+    question, sampling = [Turn("user", "Who dug it?")], Sampling(max_new_tokens=12)
+    plain = "".join(p.text for p in engine.reply(question, sampling))
+    assert plain == "".join(p.text for p in engine.host.reply(question, sampling))
+    learn(engine, HARBOUR)
+    pieces = engine.reply(question, sampling)
+    next(pieces)
+    assert torch.equal(logits(engine.host), base)  # in the middle of a stream
+    pieces.close()
+    learned = "".join(p.text for p in engine.reply(question, sampling))
+    assert learned != plain
