@@ -1,0 +1,175 @@
+"""What the engine thread does for each request, as plain steps over the engine's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from cl_workbench.messages import (
+    AnswerBegan,
+    AnswerEnded,
+    AnswerText,
+    EngineState,
+    Event,
+    LearnBegan,
+    LearnDone,
+    LearnFailed,
+    Learning,
+    LearnSummary,
+    Noted,
+    StateChanged,
+    Voice,
+)
+from engines.documents import UnreadableDocument
+from engines.protocol import Document, Engine, EngineError, LearnReport, Piece
+
+Emit = Callable[[Event], None]
+Stop = Callable[[], bool]
+Sentence = Callable[[Exception], str]
+Change = Callable[[Engine], Iterable[Event]]
+
+
+@runtime_checkable
+class HasAlpha(Protocol):
+    """An engine whose learned part can be blended with the original, 0..1."""
+
+    alpha: float
+
+
+def state_of(engine: Engine) -> EngineState:
+    """The engine's ledger and α as immutable values."""
+    alpha = float(engine.alpha) if isinstance(engine, HasAlpha) else None
+    return EngineState(engine.name, tuple(engine.documents), alpha)
+
+
+class LearnJob:
+    """Learns documents one by one; each failure is told and the others still go on."""
+
+    def __init__(self, engine: Engine, stop: Stop, emit: Emit, sentence: Sentence) -> None:
+        self._engine = engine
+        self._stop = stop
+        self._emit = emit
+        self._sentence = sentence
+        self._learned: list[LearnReport] = []
+        self._failed: list[LearnFailed] = []
+
+    def run(self, documents: Iterable[Document | UnreadableDocument]) -> None:
+        """Learn all of ``documents``, or as many as there are before the stop signal."""
+        cancelled: str | None = None
+        for document in documents:
+            if isinstance(document, UnreadableDocument):
+                self._fail(document.path, document.reason)
+            elif self._stop() or not self._learn(document):
+                cancelled = document.title
+                break
+        if cancelled is None and self._stop() and not self._learned and not self._failed:
+            cancelled = "the documents"
+        self._emit(LearnSummary(tuple(self._learned), tuple(self._failed), cancelled))
+
+    def _learn(self, document: Document) -> bool:
+        """Learn one document; false if it was cancelled."""
+        self._emit(LearnBegan(document.id, document.title, document.path))
+        try:
+            report = self._drain(document)
+        except Exception as error:
+            self._fail(document.path or document.title, self._sentence(error))
+            return True
+        if report is not None:
+            self._learned.append(report)
+            self._emit(LearnDone(report))
+            self._emit(StateChanged(state_of(self._engine)))
+        return report is not None
+
+    def _drain(self, document: Document) -> LearnReport | None:
+        """The report, or None after closing the generator because of the stop signal."""
+        events = self._engine.learn(document)
+        with closing(events):  # type: ignore[type-var]
+            for event in events:
+                if isinstance(event, LearnReport):
+                    return event
+                self._emit(Learning(event))
+                if self._stop():
+                    return None
+        raise EngineError(f"'{document.title}' ended without a report; learn it again.")
+
+    def _fail(self, subject: str, sentence: str) -> None:
+        failure = LearnFailed(subject, sentence)
+        self._failed.append(failure)
+        self._emit(failure)
+
+
+class AnswerJob:
+    """Streams one answer, stopping between tokens when it is cancelled."""
+
+    def __init__(
+        self, number: int, voice: Voice, stop: Stop, emit: Emit, clock: Callable[[], float]
+    ) -> None:
+        self._number = number
+        self._voice = voice
+        self._stop = stop
+        self._emit = emit
+        self._clock = clock
+        self._parts: list[str] = []
+        self._tokens = 0
+
+    def run(self, reply: Callable[[], Iterator[Piece]], sentence: Sentence) -> None:
+        """Stream the pieces of ``reply``; a failure ends the answer with one sentence."""
+        self._emit(AnswerBegan(self._number, self._voice))
+        began = self._clock()
+        failure = None
+        try:
+            cancelled = self._stop() or not self._stream(reply())
+        except Exception as error:
+            cancelled, failure = False, sentence(error)
+        seconds = self._clock() - began
+        text = "".join(self._parts)
+        self._emit(AnswerEnded(self._number, text, self._tokens, seconds, cancelled, failure))
+
+    def _stream(self, pieces: Iterator[Piece]) -> bool:
+        """True if the answer came to its own end."""
+        with closing(pieces):  # type: ignore[type-var]
+            for piece in pieces:
+                self._tokens += piece.tokens
+                if piece.text:
+                    self._parts.append(piece.text)
+                    self._emit(AnswerText(self._number, piece.text))
+                if self._stop():
+                    return False
+        return True
+
+
+def forget(engine: Engine, document_id: str) -> Iterator[Event]:
+    """Take one document back."""
+    titles = {report.id: report.title for report in engine.documents}
+    engine.forget(document_id)
+    yield StateChanged(state_of(engine))
+    yield Noted(f"Forgot {titles.get(document_id, document_id)}.")
+
+
+def reset(engine: Engine) -> Iterator[Event]:
+    """Forget every document."""
+    engine.reset()
+    yield StateChanged(state_of(engine))
+    yield Noted("Everything was forgotten: the model is the base model again.")
+
+
+def set_alpha(engine: Engine, alpha: float) -> Iterator[Event]:
+    """Set the blend; an engine without α is left as it is."""
+    if isinstance(engine, HasAlpha):
+        engine.alpha = min(max(alpha, 0.0), 1.0)
+    yield StateChanged(state_of(engine))
+
+
+def save(engine: Engine, folder: Path) -> Iterator[Event]:
+    """Write the learned state."""
+    engine.save(folder)
+    yield Noted(f"Saved as {folder.name}.")
+
+
+def load(engine: Engine, folder: Path) -> Iterator[Event]:
+    """Replace the learned state."""
+    engine.load(folder)
+    yield StateChanged(state_of(engine))
+    yield Noted(f"Opened {folder.name}: {len(engine.documents)} documents.")

@@ -1,0 +1,175 @@
+"""What the engine thread tells the screen: immutable values, in the order they happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.message import Message
+
+from engines.protocol import LearnReport, Progress
+
+Voice = Literal["learned", "base"]
+Work = Literal["loading", "learning", "answering", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """The loaded model in words; ``parameters`` counts tied weights once."""
+
+    name: str
+    why: str
+    device: str
+    dtype: str
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """What the engine holds after a job: its ledger, its α where it has one."""
+
+    engine: str
+    ledger: tuple[LearnReport, ...] = ()
+    alpha: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkBegan:
+    """A job has begun; ``waiting`` counts those queued behind it."""
+
+    work: Work
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkEnded:
+    """The job that had begun is over, whatever came of it."""
+
+    work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The model is being loaded; ``fraction`` is None where its length is unknown."""
+
+    text: str
+    fraction: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReady:
+    """The model and its engine are there."""
+
+    model: ModelFacts
+    state: EngineState
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFailed:
+    """There is no engine, and one sentence why and what to do."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """Something was learned, forgotten, loaded or dialled."""
+
+    state: EngineState
+
+
+@dataclass(frozen=True, slots=True)
+class LearnBegan:
+    """Learning a document has begun."""
+
+    document_id: str
+    title: str
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """One step of the document that has begun."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class LearnDone:
+    """A document was learned."""
+
+    report: LearnReport
+
+
+@dataclass(frozen=True, slots=True)
+class LearnFailed:
+    """A document could not be read or learned; the others still go on."""
+
+    subject: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class LearnSummary:
+    """The end of a learn job: what came of each document."""
+
+    learned: tuple[LearnReport, ...]
+    failed: tuple[LearnFailed, ...]
+    cancelled: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerBegan:
+    """An answer begins; ``number`` tells answers apart."""
+
+    number: int
+    voice: Voice
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerText:
+    """More of the answer: one or several pieces together."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnded:
+    """The answer is over; ``failure`` is one sentence where it broke off."""
+
+    number: int
+    text: str
+    tokens: int
+    seconds: float
+    cancelled: bool = False
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something was done that the screen shows in passing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed:
+    """A job failed: one sentence that says what to do."""
+
+    sentence: str
+
+
+Event = (
+    WorkBegan | WorkEnded | Loading | EngineReady | EngineFailed | StateChanged
+    | LearnBegan | Learning | LearnDone | LearnFailed | LearnSummary
+    | AnswerBegan | AnswerText | AnswerEnded | Noted | JobFailed
+)  # fmt: skip
+
+
+class EventsWaiting(Message):
+    """Wakes the screen: the outbox holds something that should not wait for the timer."""
+
+    def can_replace(self, message: Message) -> bool:
+        """One of these in the queue is enough."""
+        return isinstance(message, EventsWaiting)

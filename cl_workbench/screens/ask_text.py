@@ -1,0 +1,56 @@
+"""Asking for one line of text: a path, a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+Check = Callable[[str], str | None]
+
+
+class AskTextScreen(ModalScreen[str | None]):
+    """A line to type; ``check`` returns one sentence where the text can't be used."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave", id="ask.leave"),
+    ]
+
+    def __init__(self, title: str, *, check: Check, value: str = "", placeholder: str = "") -> None:
+        super().__init__(classes="dialog")
+        self._title = title
+        self._check = check
+        self._value = value
+        self._placeholder = placeholder
+
+    def compose(self) -> ComposeResult:
+        """Title, line, fault."""
+        with Vertical():
+            yield Static(Content(self._title), classes="dialog-title", markup=False)
+            yield Input(self._value, placeholder=self._placeholder)
+            yield Static(classes="dialog-fault", markup=False)
+            yield Static(Content("enter to go on   esc to leave"), classes="dialog-keys")
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        text = event.value.strip()
+        fault = self._check(text) if text else "Type something, or leave with esc."
+        if fault is None:
+            self.dismiss(text)
+        else:
+            self.query_one(".dialog-fault", Static).update(Content(fault))
+
+    @on(Input.Changed)
+    def _changed(self) -> None:
+        self.query_one(".dialog-fault", Static).update("")
+
+    def action_leave(self) -> None:
+        """Leave without a text."""
+        self.dismiss(None)

@@ -1,0 +1,88 @@
+"""The conversation: what was said, and which answer is being written where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cl_workbench.messages import AnswerEnded, AnswerText
+from engines.protocol import Turn
+from widgets import figures
+from widgets.chat_log import Said
+
+
+class Conversation:
+    """Turns in order, and the block on screen that each running answer goes to.
+
+    Answers of a comparison are shown but are no turns: what the base said must not
+    colour what the learned model says next.
+    """
+
+    def __init__(self, opening: Sequence[Turn] = ()) -> None:
+        self._opening = tuple(opening)
+        self._turns: list[Turn] = []
+        self._blocks: dict[int, Said] = {}
+        self._asked: set[int] = set()
+        self.last_question = ""
+        self.last_answer = ""
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """What the model is given: the opening and everything said since."""
+        return (*self._opening, *self._turns)
+
+    @property
+    def waiting(self) -> bool:
+        """True while an answer is on its way."""
+        return bool(self._blocks)
+
+    def ask(self, question: str) -> None:
+        """Add the user's turn."""
+        self.last_question = question
+        self._turns.append(Turn("user", question))
+
+    def alone(self, question: str) -> tuple[Turn, ...]:
+        """The question without what was said before, as a comparison asks it."""
+        self.last_question = question
+        return (*self._opening, Turn("user", question))
+
+    def expect(self, number: int, block: Said, *, as_turn: bool) -> None:
+        """Answer ``number`` goes to ``block``; ``as_turn`` if the conversation goes on with it."""
+        self._blocks[number] = block
+        if as_turn:
+            self._asked.add(number)
+
+    def add(self, event: AnswerText) -> None:
+        """Show more of an answer."""
+        if block := self._blocks.get(event.number):
+            block.append(event.text)
+
+    def end(self, event: AnswerEnded) -> None:
+        """Show what an answer cost, and keep it as a turn where it is one."""
+        block = self._blocks.pop(event.number, None)
+        if block is not None:
+            block.finish(_foot(event))
+        self.last_answer = event.text or self.last_answer
+        if event.number in self._asked:
+            self._asked.discard(event.number)
+            self._keep(event)
+
+    def clear(self) -> None:
+        """Begin anew; an answer still being written is no turn of the new conversation."""
+        self._turns.clear()
+        self._asked.clear()
+        self._blocks.clear()
+
+    def _keep(self, event: AnswerEnded) -> None:
+        if event.text.strip():
+            self._turns.append(Turn("assistant", event.text))
+        elif self._turns and self._turns[-1].role == "user":
+            # Without an answer the question would stand before the next one, unanswered.
+            self._turns.pop()
+
+
+def _foot(event: AnswerEnded) -> str:
+    if event.failure is not None:
+        return event.failure
+    speed = event.tokens / event.seconds if event.seconds > 0 else None
+    cost = f"{figures.count(event.tokens)} tokens, {figures.rate(speed)}"
+    return f"cancelled after {cost}" if event.cancelled else cost

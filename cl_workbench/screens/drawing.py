@@ -1,0 +1,245 @@
+"""From the engine thread's events to the panes: the only place that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cl_workbench.messages import (
+    AnswerBegan,
+    AnswerEnded,
+    AnswerText,
+    EngineFailed,
+    EngineReady,
+    EngineState,
+    Event,
+    JobFailed,
+    LearnBegan,
+    LearnDone,
+    LearnFailed,
+    Learning,
+    LearnSummary,
+    Loading,
+    ModelFacts,
+    Noted,
+    StateChanged,
+    Work,
+    WorkBegan,
+    WorkEnded,
+)
+from cl_workbench.screens import learning
+from cl_workbench.screens.conversation import Conversation
+from widgets import figures
+from widgets.chat_panel import Knowledge
+from widgets.progress_line import ProgressLine
+from widgets.status_line import StatusLine, WorkState
+from widgets.workspace import Workspace
+
+Tell = Callable[[str, bool], None]
+
+
+class Drawing:
+    """Keeps what the screen knows of the engine and draws it into the panes.
+
+    Args:
+        status: the line at the top.
+        progress: the line below it, for small terminals.
+        tell: shows a sentence in passing; True if it tells of a failure.
+    """
+
+    def __init__(
+        self,
+        status: StatusLine,
+        progress: ProgressLine,
+        workspace: Workspace,
+        conversation: Conversation,
+        tell: Tell,
+    ) -> None:
+        self._status = status
+        self._progress = progress
+        self._tell = tell
+        self.conversation = conversation
+        self._workspace = workspace
+        self.model: ModelFacts | None = None
+        self.state: EngineState | None = None
+        self.work: Work | None = None
+        self.failure: str | None = None
+        self.uses_learned = True
+        self._loading = learning.loading_notice("starting")
+        self._current: learning.Learned | None = None
+        workspace.learn.notice = self._loading
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            WorkBegan: self._work_began,
+            WorkEnded: self._work_ended,
+            Loading: self._loading_on,
+            EngineReady: self._engine_ready,
+            EngineFailed: self._engine_failed,
+            StateChanged: lambda event: self._state_changed(event.state),
+            LearnBegan: self._learn_began,
+            Learning: self._learning,
+            LearnDone: self._learn_done,
+            LearnFailed: lambda event: self._tell(event.sentence, True),
+            LearnSummary: self._learn_summary,
+            AnswerBegan: lambda event: None,
+            AnswerText: self.conversation.add,
+            AnswerEnded: self.conversation.end,
+            Noted: lambda event: self._tell(event.text, False),
+            JobFailed: lambda event: self._tell(event.sentence, True),
+        }
+
+    def draw(self, events: Iterable[Event]) -> bool:
+        """Draw ``events`` in order; true if the keys that apply may have changed."""
+        kinds = set()
+        for event in events:
+            kinds.add(type(event))
+            self._handlers[type(event)](event)
+        if Learning in kinds:
+            self._draw_learning()
+        return bool(kinds - {Learning, AnswerText, Loading})
+
+    @property
+    def learned_count(self) -> int:
+        """How many documents the engine has learned."""
+        return len(self.state.ledger) if self.state else 0
+
+    @property
+    def answers_from_learned(self) -> bool:
+        """Whether the next answer uses what was learned."""
+        return self.uses_learned and self.learned_count > 0
+
+    def turn_alpha(self, step: float) -> float | None:
+        """Show α changed by ``step`` and return it; None where there is no α.
+
+        The engine follows later; showing it at once lets quick presses add up.
+        """
+        if self.state is None or self.state.alpha is None:
+            return None
+        alpha = round(min(max(self.state.alpha + step, 0.0), 1.0), 4)
+        self.state = replace(self.state, alpha=alpha)
+        self._status.alpha = alpha
+        self._draw_knowledge()
+        return alpha
+
+    def switch_voice(self) -> None:
+        """Let the base model answer, or the learned one again."""
+        self.uses_learned = not self.uses_learned
+        self._draw_knowledge()
+
+    def closing(self) -> None:
+        """The program waits for the engine to stop."""
+        self._status.state = WorkState("closing", "closing")
+
+    def _work_began(self, event: WorkBegan) -> None:
+        self.work = event.work
+        self._draw_state()
+
+    def _work_ended(self, _event: WorkEnded) -> None:
+        self.work = None
+        self._draw_state()
+
+    def _draw_state(self) -> None:
+        match self.work:
+            case "loading":
+                state = WorkState("loading", "loading model…")
+            case "learning":
+                share = self._current.frame.fraction if self._current else 0.0
+                state = WorkState("learning", f"learning {figures.percent(share)}")
+            case "answering":
+                state = WorkState("answering", "answering")
+            case _ if self.failure is not None:
+                state = WorkState("failed", "no model")
+            case _:
+                state = WorkState("ready", "ready")
+        self._status.state = state
+
+    def _loading_on(self, event: Loading) -> None:
+        self._loading = learning.loading_notice(event.text)
+        self._workspace.learn.notice = self._loading
+        self._workspace.learn.loading_fraction = event.fraction
+        if event.fraction is not None:
+            share = figures.percent(event.fraction)
+            self._status.state = WorkState("loading", f"loading model {share}")
+
+    def _engine_ready(self, event: EngineReady) -> None:
+        self.model = event.model
+        self._status.model = event.model.name
+        self._status.device = event.model.device
+        self._status.engine = event.state.engine
+        self._state_changed(event.state)
+        self._draw_idle_learn_pane()
+
+    def _engine_failed(self, event: EngineFailed) -> None:
+        self.failure = event.sentence
+        self._draw_idle_learn_pane()
+        self._draw_state()
+
+    def _draw_idle_learn_pane(self) -> None:
+        if self.failure is not None:
+            notice = learning.failed_notice(self.failure)
+        elif self.model is None:
+            notice = self._loading
+        else:
+            notice = learning.empty_notice(self.model)
+        self._workspace.learn.frame = None
+        self._workspace.learn.notice = notice
+
+    def _state_changed(self, state: EngineState) -> None:
+        self.state = state
+        self._status.alpha = state.alpha
+        self._status.learned = len(state.ledger)
+        self._workspace.ledger.show_entries([learning.ledger_entry(r) for r in state.ledger])
+        self._draw_marks()
+        self._draw_knowledge()
+        shown = self._current
+        if self.work == "other" and shown and shown.document_id not in _ids(state):
+            self._current = None
+            self._draw_idle_learn_pane()
+
+    def _draw_marks(self) -> None:
+        ledger = self.state.ledger if self.state else ()
+        marks = {Path(report.path).absolute(): 1.0 for report in ledger if report.path}
+        if self.work == "learning" and self._current and self._current.path:
+            marks[self._current.path] = min(self._current.frame.fraction, 0.99)
+        if marks != self._workspace.tree_of_files.marks:
+            self._workspace.tree_of_files.marks = marks
+
+    def _draw_knowledge(self) -> None:
+        alpha = self.state.alpha if self.state else None
+        self._workspace.chat.knowledge = Knowledge(self.uses_learned, self.learned_count, alpha)
+
+    def _learn_began(self, event: LearnBegan) -> None:
+        self._current = learning.begun(event)
+        self._workspace.learn.notice = None
+        self._draw_learning()
+
+    def _learning(self, event: Learning) -> None:
+        if self._current is not None:
+            self._current = learning.advanced(self._current, event.progress)
+
+    def _draw_learning(self) -> None:
+        if self._current is None:
+            return
+        frame = self._current.frame
+        self._workspace.learn.frame = frame
+        self._progress.title = frame.title
+        self._progress.fraction = frame.fraction
+        self._progress.seconds_left = frame.seconds_left
+        self._draw_marks()
+        if self.work == "learning":
+            self._draw_state()
+
+    def _learn_done(self, event: LearnDone) -> None:
+        if self._current is not None:
+            self._current = learning.finished(self._current, event.report)
+            self._draw_learning()
+
+    def _learn_summary(self, event: LearnSummary) -> None:
+        self.work = None
+        self._draw_marks()
+        self._workspace.learn.notice = learning.summary_notice(event)
+
+
+def _ids(state: EngineState) -> set[str]:
+    return {report.id for report in state.ledger}

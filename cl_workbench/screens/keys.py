@@ -1,0 +1,76 @@
+"""The keys of the workbench: what each does, under an id by which it can be remapped."""
+
+from __future__ import annotations
+
+from textual.binding import Binding, BindingType
+
+ALPHA = Binding.Group("α", compact=True)
+
+BINDINGS: list[BindingType] = [
+    Binding(
+        "l", "learn", "learn", id="learn",
+        tooltip="Learn the chosen file or folder",
+    ),
+    Binding(
+        "escape", "cancel", "cancel", id="cancel",
+        tooltip="Stop what is running; a document that is being learned is taken back whole",
+    ),
+    Binding(
+        "escape", "leave", "leave", show=False, id="leave",
+        tooltip="Leave the line one types in",
+    ),
+    Binding("c", "chat", "chat", id="chat", tooltip="Ask the model a question"),
+    Binding(
+        "b", "compare", "before/after", id="compare",
+        tooltip="Answer the question as the base model and as learned, side by side",
+    ),
+    Binding(
+        "x", "forget", "forget", id="forget",
+        tooltip="Take the marked document of the ledger back",
+    ),
+    Binding(
+        "left_square_bracket", "alpha(-1)", "α down", id="alpha.down", group=ALPHA,
+        key_display="[", tooltip="Less of the original model, more of what was learned",
+    ),
+    Binding(
+        "right_square_bracket", "alpha(1)", "α up", id="alpha.up", group=ALPHA,
+        key_display="]", tooltip="More of the original model, less of what was learned",
+    ),
+    Binding(
+        "slash", "filter", "filter", id="filter", key_display="/",
+        tooltip="Filter the documents by name",
+    ),
+    Binding("p", "learn_path", "path", show=False, id="learn.path",
+            tooltip="Learn a file or folder whose path you type"),
+    Binding("v", "switch_voice", "voice", show=False, id="voice",
+            tooltip="Let the base model answer, or the learned one again"),
+    Binding("n", "new_conversation", "new conversation", show=False, id="conversation.new",
+            tooltip="Begin a new conversation"),
+    Binding("y", "copy_answer", "copy", show=False, id="answer.copy",
+            tooltip="Copy the last answer to the clipboard"),
+    Binding("s", "save", "save", show=False, id="save",
+            tooltip="Save what was learned under a name"),
+    Binding("o", "open", "open", show=False, id="open",
+            tooltip="Open what was saved, in place of what is learned now"),
+    Binding("R", "reset", "reset", show=False, id="reset",
+            tooltip="Forget everything that was learned"),
+    Binding("1", "pane('learn')", "learn pane", show=False, id="pane.learn",
+            tooltip="Show how learning goes"),
+    Binding("2", "pane('chat')", "chat pane", show=False, id="pane.chat",
+            tooltip="Show the conversation"),
+    Binding("3", "pane('read')", "read pane", show=False, id="pane.read",
+            tooltip="Show the text of the chosen document"),
+    Binding("4", "pane('documents')", "documents", show=False, id="pane.documents",
+            tooltip="Go to the documents"),
+    Binding("5", "pane('learned')", "ledger", show=False, id="pane.learned",
+            tooltip="Go to the ledger of learned documents"),
+    Binding("tab", "app.focus_next", "next", show=False, id="focus.next",
+            tooltip="Go to the next part of the screen"),
+    Binding("shift+tab", "app.focus_previous", "previous", show=False, id="focus.previous",
+            tooltip="Go to the previous part of the screen"),
+    Binding("f1", "help", "help", id="help", key_display="F1", tooltip="Show the keys"),
+    Binding("question_mark", "help", "help", show=False, id="help.too", key_display="?",
+            tooltip="Show the keys"),
+    Binding("f2", "app.save_screenshot", "screenshot", show=False, id="screenshot",
+            key_display="F2", tooltip="Save a picture of the screen"),
+]  # fmt: skip

@@ -1,0 +1,178 @@
+"""From the engine's events to what the learn pane and the ledger draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cl_workbench.messages import LearnBegan, LearnSummary, ModelFacts
+from engines.protocol import GateSnapshot, LearnReport, Progress
+from widgets import figures
+from widgets.gate_heatmap import GateBins
+from widgets.learn_panel import LearnFrame, Notice
+from widgets.ledger import LedgerEntry
+from widgets.trend import Point, bounded
+
+MAX_REASONS = 6
+_MIN_SHARE_TO_EXTRAPOLATE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The document that the learn pane shows: which one, and its latest frame."""
+
+    document_id: str
+    path: Path | None
+    frame: LearnFrame
+
+
+def begun(event: LearnBegan) -> Learned:
+    """An empty frame for a document whose learning has begun."""
+    path = Path(event.path).absolute() if event.path else None
+    frame = LearnFrame(title=event.title, stage="starting", fraction=0.0)
+    return Learned(event.document_id, path, frame)
+
+
+def advanced(learned: Learned, progress: Progress) -> Learned:
+    """The frame with one more step on its curves."""
+    old = learned.frame
+    frame = replace(
+        old,
+        stage=progress.stage,
+        fraction=progress.fraction,
+        tokens=progress.tokens or old.tokens,
+        pass_number=min(progress.passes_done + 1, progress.passes),
+        passes=progress.passes,
+        step=progress.step,
+        steps=progress.steps,
+        tokens_per_second=progress.tokens_per_second,
+        seconds=progress.seconds,
+        seconds_left=seconds_left(progress),
+        loss=_longer(old.loss, progress.fraction, progress.loss),
+        alpha=_longer(old.alpha, progress.fraction, progress.alpha),
+        held_out=_longer(old.held_out, progress.fraction, progress.held_out_loss),
+        held_out_before=_either(progress.held_out_loss_before, old.held_out_before),
+        gate=gate_bins(progress.gate) if progress.gate is not None else old.gate,
+    )
+    return replace(learned, frame=frame)
+
+
+def finished(learned: Learned, report: LearnReport) -> Learned:
+    """The frame as learning left it: the bar full, no time left, the report's last values."""
+    frame = replace(
+        learned.frame,
+        stage="learned",
+        fraction=1.0,
+        seconds_left=None,
+        tokens=report.tokens_read,
+        tokens_per_second=report.tokens_per_second,
+        loss=_longer(learned.frame.loss, 1.0, report.loss_after),
+        alpha=_longer(learned.frame.alpha, 1.0, report.alpha),
+        held_out=_longer(learned.frame.held_out, 1.0, report.held_out_loss_after),
+        held_out_before=_either(report.held_out_loss_before, learned.frame.held_out_before),
+    )
+    return replace(learned, frame=frame)
+
+
+def seconds_left(progress: Progress) -> float | None:
+    """The time yet to go at the speed so far; None before there is a speed."""
+    if progress.fraction < _MIN_SHARE_TO_EXTRAPOLATE:
+        return None
+    return progress.seconds * (1 - progress.fraction) / progress.fraction
+
+
+def gate_bins(gate: GateSnapshot) -> GateBins:
+    """The engine's snapshot as the heatmap's own value."""
+    return GateBins(gate.layers, gate.neurons, gate.bins, gate.open_share, gate.calibrated)
+
+
+def ledger_entry(report: LearnReport) -> LedgerEntry:
+    """The engine's report as the ledger's own value."""
+    return LedgerEntry(
+        id=report.id,
+        title=report.title,
+        tokens=report.tokens_read,
+        loss_before=report.loss_before,
+        loss_after=report.loss_after,
+        held_out_before=report.held_out_loss_before,
+        held_out_after=report.held_out_loss_after,
+    )
+
+
+def loading_notice(text: str) -> Notice:
+    """The model is being loaded."""
+    lines = (text, "You can choose documents meanwhile; l puts them in line.")
+    return Notice("loading", "Loading the model", lines)
+
+
+def empty_notice(model: ModelFacts | None) -> Notice:
+    """Nothing is being learned: what to press."""
+    lines = [
+        "Choose a file or a folder in Documents and press l.",
+        "p learns a path that you type; c asks the model as it is.",
+    ]
+    if model is not None:
+        size = f"{model.parameters / 1e6:,.0f} million parameters"
+        lines += ["", f"Model: {model.name}, {size}, {model.dtype} on {model.device}", model.why]
+    return Notice("empty", "Nothing is being learned", tuple(lines))
+
+
+def failed_notice(sentence: str) -> Notice:
+    """The model could not be loaded."""
+    lines = (sentence, "Correct the settings and start again; reading documents still works.")
+    return Notice("failed", "There is no model", lines)
+
+
+def summary_notice(summary: LearnSummary) -> Notice:
+    """What came of a learn job, in words."""
+    reasons = tuple(failure.sentence for failure in summary.failed)
+    reasons = _shortened(reasons)
+    if summary.cancelled is not None:
+        heading = f"Cancelled {summary.cancelled}: nothing of it was kept"
+        lines = (f"Learned before that: {_count(summary.learned)}.",) if summary.learned else ()
+        return Notice("cancelled", heading, (*lines, *reasons, "l learns it again."))
+    if not summary.learned:
+        return Notice("failed", "Nothing was learned", reasons or ("No document was found.",))
+    if len(summary.learned) == 1 and not summary.failed:
+        return _report_notice(summary.learned[0])
+    heading = f"Learned {_count(summary.learned)}"
+    if summary.failed:
+        heading += f", {len(summary.failed)} failed"
+    return Notice("done", heading, (*reasons, _NEXT))
+
+
+_NEXT = "c asks about it, b compares before and after, x forgets it."
+
+
+def _report_notice(report: LearnReport) -> Notice:
+    change = figures.relative_change(report.held_out_loss_after, report.held_out_loss_before)
+    losses = (
+        f"loss {figures.number(report.loss_before)} → {figures.number(report.loss_after)} "
+        "nats per token"
+    )
+    if change is not None:
+        losses += f", held-out {figures.signed_percent(change)} {figures.verdict(change)}"
+    read = f"{figures.count(report.tokens_read)} of {figures.count(report.tokens)} tokens"
+    if report.gate_open_share is not None:
+        read += f", {figures.percent(report.gate_open_share)} of the neurons open"
+    heading = f"Learned {report.title} in {figures.duration(report.seconds)}"
+    return Notice("done", heading, (losses, read, *_shortened(report.notes), _NEXT))
+
+
+def _shortened(lines: tuple[str, ...]) -> tuple[str, ...]:
+    if len(lines) <= MAX_REASONS:
+        return lines
+    return (*lines[:MAX_REASONS], f"… and {len(lines) - MAX_REASONS} more.")
+
+
+def _count(reports: Sequence[LearnReport]) -> str:
+    return "1 document" if len(reports) == 1 else f"{len(reports)} documents"
+
+
+def _longer(points: tuple[Point, ...], share: float, value: float | None) -> tuple[Point, ...]:
+    return points if value is None else bounded([*points, (share, value)])
+
+
+def _either(new: float | None, old: float | None) -> float | None:
+    return old if new is None else new

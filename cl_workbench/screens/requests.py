@@ -1,0 +1,128 @@
+"""What is asked before something is done: paths, names, and whether one means it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from textual.app import App
+
+from cl_workbench.home import Home
+from cl_workbench.screens.ask_text import AskTextScreen
+from cl_workbench.screens.choose import ChooseScreen
+from cl_workbench.screens.confirm import ConfirmScreen
+from cl_workbench.session import Session
+from engines.atomic import checked_name
+from engines.protocol import EngineError
+from widgets.ledger import LedgerEntry
+from widgets.plain_text import one_line
+
+_MANIFEST = "manifest.json"
+
+
+class Requests:
+    """Shows a dialog, waits for the answer, and puts the job in line.
+
+    Each method has to run in a worker, since it waits for the person.
+    """
+
+    def __init__(self, app: App[int], session: Session, home: Home) -> None:
+        self._app = app
+        self._session = session
+        self._home = home
+
+    async def learn_path(self, start: Path) -> bool:
+        """Ask for a path and learn it; false if one left."""
+        value = f"{start}{os.sep}"
+        screen = AskTextScreen(
+            "Learn a file or folder", check=path_fault, value=value, placeholder="a path"
+        )
+        text = await self._app.push_screen_wait(screen)
+        if text is None:
+            return False
+        self._session.learn([Path(text).expanduser().absolute()])
+        return True
+
+    async def forget(self, entry: LedgerEntry) -> None:
+        """Ask, then take one document back."""
+        screen = ConfirmScreen(
+            f"Forget {one_line(entry.title)}?",
+            "What the model learned from it is taken back; the file stays. "
+            "Learning it again takes as long as before.",
+            "Yes, forget it",
+        )
+        if await self._app.push_screen_wait(screen):
+            self._session.forget(entry.id)
+
+    async def reset(self, count: int) -> None:
+        """Ask, then forget everything."""
+        screen = ConfirmScreen(
+            "Forget everything?",
+            f"The model becomes the base model again: {count} learned document"
+            f"{'s are' if count != 1 else ' is'} taken back. What was saved stays.",
+            "Yes, forget everything",
+        )
+        if await self._app.push_screen_wait(screen):
+            self._session.reset()
+
+    async def save(self) -> None:
+        """Ask for a name and save under it; a name in use is confirmed."""
+        screen = AskTextScreen(
+            "Save what was learned", check=name_fault, placeholder="a name, such as harbour-1"
+        )
+        name = await self._app.push_screen_wait(screen)
+        if name is None:
+            return
+        folder = self._home.checkpoint(name)
+        if folder.exists():
+            replace = ConfirmScreen(
+                f"Replace {name}?", "What was saved under this name is lost.", "Yes, replace it"
+            )
+            if not await self._app.push_screen_wait(replace):
+                return
+        self._session.save(folder)
+
+    async def open(self, learned: int) -> None:
+        """Let one choose a saved state and open it; unsaved learning is asked about."""
+        names = saved_names(self._home.checkpoints)
+        empty = "Nothing is saved yet: learn a document and press s."
+        name = await self._app.push_screen_wait(ChooseScreen("Open", names, empty=empty))
+        if name is None:
+            return
+        if learned:
+            replace = ConfirmScreen(
+                f"Open {name}?",
+                "It takes the place of what is learned now; save that first if you need it.",
+                "Yes, open it",
+            )
+            if not await self._app.push_screen_wait(replace):
+                return
+        self._session.load(self._home.checkpoint(name))
+
+
+def path_fault(text: str) -> str | None:
+    """One sentence if ``text`` names nothing that exists."""
+    try:
+        exists = Path(text).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        exists = False
+    return None if exists else "There is no such file or folder; check its spelling."
+
+
+def name_fault(text: str) -> str | None:
+    """One sentence if ``text`` can't be a checkpoint's name."""
+    try:
+        checked_name(text, "checkpoint name")
+    except EngineError as error:
+        return str(error)
+    return None
+
+
+def saved_names(folder: Path) -> list[str]:
+    """The saved states in ``folder``, the newest first."""
+    try:
+        manifests = [path for path in folder.glob(f"*/{_MANIFEST}") if path.is_file()]
+        manifests.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    except OSError:
+        return []
+    return [path.parent.name for path in manifests if name_fault(path.parent.name) is None]

@@ -1,0 +1,306 @@
+"""The one screen: documents and ledger at the left; learn, chat and read at the right."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+from textual.widgets import Footer, Input
+
+from cl_workbench.assembly import conversation, read_options
+from cl_workbench.home import Home
+from cl_workbench.messages import EventsWaiting
+from cl_workbench.screens.asking import Asking
+from cl_workbench.screens.conversation import Conversation
+from cl_workbench.screens.drawing import Drawing
+from cl_workbench.screens.help import HelpScreen
+from cl_workbench.screens.keys import BINDINGS
+from cl_workbench.screens.previews import preview_of
+from cl_workbench.screens.requests import Requests
+from cl_workbench.session import Session
+from cl_workbench.settings import Settings
+from engines.documents import SUFFIXES, samples
+from widgets.alpha_dial import AlphaDial
+from widgets.chat_panel import ChatPanel, KnowledgeLine
+from widgets.documents_tree import DocumentsTree
+from widgets.progress_line import ProgressLine
+from widgets.status_line import StatusLine
+from widgets.workspace import PaneName, Workspace
+
+NARROW, SHORT = 100, 30
+DRAWS_PER_SECOND = 10
+ALPHA_STEP = 0.05
+_PREVIEW_PAUSE_SECONDS = 0.1
+
+
+class WorkbenchScreen(Screen[None]):
+    """Joins the panes to the session: keys and clicks become jobs, events become drawings."""
+
+    BINDINGS: ClassVar[list[BindingType]] = BINDINGS
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-wide"), (160, "-roomy")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (SHORT, "-tall"), (46, "-lofty")]  # noqa: RUF012
+    AUTO_FOCUS = ""
+
+    def __init__(self, session: Session, home: Home, settings: Settings, folder: Path) -> None:
+        super().__init__()
+        self._session = session
+        self._home = home
+        self._settings = settings
+        self._status = StatusLine(id="status")
+        self._progress = ProgressLine(id="progress")
+        self._panes = Workspace(folder.absolute(), frozenset(SUFFIXES))
+        opening = conversation("", settings)[:-1]
+        self._known = Drawing(
+            self._status, self._progress, self._panes, Conversation(opening), self._tell
+        )
+        self._asking = Asking(session, self._known, self._panes.chat, settings)
+        self._chosen: Path | None = None
+        self._read: Path | None = None
+
+    def compose(self) -> ComposeResult:
+        """Status, progress, panes, keys."""
+        yield self._status
+        yield self._progress
+        yield self._panes
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        """Begin to draw what the engine thread tells."""
+        self._requests = Requests(self.app, self._session, self._home)
+        self._panes.one_pane = self._small
+        self.call_after_refresh(self._panes.focus_pane, "documents")
+        self.set_interval(1 / DRAWS_PER_SECOND, self.draw_events)
+
+    @property
+    def _small(self) -> bool:
+        return self.app.size.width < NARROW or self.app.size.height < SHORT
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Change between side by side and one pane at a time."""
+        self._panes.one_pane = self._small
+
+    @on(EventsWaiting)
+    def draw_events(self) -> None:
+        """Draw what the engine thread has told since the last time."""
+        if self._known.draw(self._session.outbox.take()):
+            self.set_class(self._known.work == "learning", "-working")
+            self.refresh_bindings()
+
+    def show_closing(self) -> None:
+        """The program waits for the engine to stop."""
+        self._known.closing()
+
+    def _tell(self, sentence: str, failure: bool) -> None:
+        severity: SeverityLevel = "error" if failure else "information"
+        self.app.notify(sentence, severity=severity, markup=False, timeout=8 if failure else 4)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only the keys that can do something now."""
+        known = self._known
+        if action in {"forget", "reset", "save", "switch_voice"}:
+            return known.learned_count > 0
+        match action:
+            case "cancel":
+                return self._can_cancel
+            case "leave":
+                return self._typing
+            case "alpha":
+                return known.state is not None and known.state.alpha is not None
+            case "copy_answer":
+                return bool(known.conversation.last_answer)
+        return True
+
+    def offers(self, action: str) -> bool:
+        """Whether ``action``, as written in a binding, can be done now."""
+        name = action.partition("(")[0]
+        return self.check_action(name, ()) is True
+
+    def show_samples(self) -> None:
+        """Show the documents that come with the program in the tree."""
+        if files := samples():
+            self._panes.tree_of_files.show_folder(files[0].parent)
+            self._panes.turn_to("documents")
+
+    @property
+    def _typing(self) -> bool:
+        return isinstance(self.focused, Input)
+
+    @property
+    def _can_cancel(self) -> bool:
+        # While one types, escape must not throw away a long learning by accident.
+        work_now = self._known.work
+        return work_now == "answering" or (work_now == "learning" and not self._typing)
+
+    # Learning
+
+    def action_learn(self) -> None:
+        """Learn the file or folder under the cursor of the tree."""
+        chosen = self._panes.tree_of_files.chosen
+        if chosen is None:
+            self._tell("Choose a file or a folder in Documents first.", True)
+            return
+        self._learn([chosen.path])
+
+    def _learn(self, paths: list[Path]) -> None:
+        waits = self._known.work is not None
+        self._session.learn(paths)
+        self._panes.turn_to("learn", focus=False)
+        if waits:
+            self._tell(f"{paths[0].name} is in line.", False)
+
+    @work(exclusive=True, group="dialog")
+    async def action_learn_path(self) -> None:
+        """Ask for a path and learn it."""
+        if await self._requests.learn_path(self._panes.tree_of_files.folder):
+            self._panes.turn_to("learn", focus=False)
+
+    def action_cancel(self) -> None:
+        """Stop what is running."""
+        self._session.cancel()
+
+    def action_leave(self) -> None:
+        """Leave the line one types in."""
+        self.set_focus(self._panes.chat.log_of_turns if self._typing else None)
+
+    # What was learned
+
+    @work(exclusive=True, group="dialog")
+    async def action_forget(self) -> None:
+        """Take the marked document back, after asking."""
+        entry = self._panes.ledger.highlighted_entry
+        if entry is not None:
+            await self._requests.forget(entry)
+
+    @work(exclusive=True, group="dialog")
+    async def action_reset(self) -> None:
+        """Forget everything, after asking."""
+        await self._requests.reset(self._known.learned_count)
+
+    @work(exclusive=True, group="dialog")
+    async def action_save(self) -> None:
+        """Save under a name."""
+        await self._requests.save()
+
+    @work(exclusive=True, group="dialog")
+    async def action_open(self) -> None:
+        """Open what was saved."""
+        await self._requests.open(self._known.learned_count)
+
+    def action_alpha(self, direction: int) -> None:
+        """Turn the dial by one step."""
+        if self._known.work == "learning":
+            self._tell("α follows the schedule while a document is learned.", False)
+        elif (alpha := self._known.turn_alpha(direction * ALPHA_STEP)) is not None:
+            self._session.set_alpha(alpha)
+
+    @on(AlphaDial.Turned)
+    def _dial_turned(self, event: AlphaDial.Turned) -> None:
+        self.action_alpha(event.direction)
+
+    # Chat
+
+    def action_chat(self) -> None:
+        """Go to the question's line."""
+        self._panes.turn_to("chat")
+
+    @on(KnowledgeLine.Clicked)
+    def action_switch_voice(self) -> None:
+        """Let the base model answer, or the learned one again."""
+        if self._known.learned_count:
+            self._known.switch_voice()
+
+    def action_new_conversation(self) -> None:
+        """Begin anew."""
+        self._known.conversation.clear()
+        self._panes.chat.log_of_turns.clear()
+        self._panes.turn_to("chat")
+
+    @on(ChatPanel.Asked)
+    def _asked(self, event: ChatPanel.Asked) -> None:
+        if self._may_ask():
+            self._panes.chat.clear_question()
+            self._asking.ask(event.question)
+
+    def action_compare(self) -> None:
+        """Answer as the base and as learned."""
+        question = self._panes.chat.question or self._known.conversation.last_question
+        self._panes.turn_to("chat", focus=False)
+        if not question:
+            self._panes.chat.focus_question()
+            self._tell("Type a question, leave the line with esc, then press b.", False)
+        elif self._may_ask():
+            self._panes.chat.clear_question()
+            self._asking.compare(question)
+
+    def _may_ask(self) -> bool:
+        if self._known.failure is not None:
+            self._tell("There is no model to ask; the Learn pane says why.", True)
+        elif self._known.conversation.waiting:
+            self._tell("The last answer is not finished; esc stops it.", False)
+        else:
+            return True
+        return False
+
+    def action_copy_answer(self) -> None:
+        """Copy the last answer."""
+        self.app.copy_to_clipboard(self._known.conversation.last_answer)
+        self._tell("The last answer was copied.", False)
+
+    # Reading
+
+    @on(DocumentsTree.Chosen)
+    def _document_chosen(self, event: DocumentsTree.Chosen) -> None:
+        self._chosen = event.path
+        self._preview_soon()
+
+    @on(DocumentsTree.Opened)
+    def _document_opened(self, event: DocumentsTree.Opened) -> None:
+        self._chosen = event.path
+        self._panes.turn_to("read", focus=False)
+
+    @on(Workspace.Turned)
+    def _preview_soon(self) -> None:
+        if self._panes.visible_panes[-1] == "read" and self._chosen != self._read:
+            self._preview(self._chosen)
+
+    @work(exclusive=True, group="preview")
+    async def _preview(self, path: Path | None) -> None:
+        if path is None:
+            return
+        await asyncio.sleep(_PREVIEW_PAUSE_SECONDS)
+        options = read_options(self._settings)
+        self._panes.reader.preview = await asyncio.to_thread(preview_of, path, options)
+        self._read = path
+
+    # Panes
+
+    def action_pane(self, pane: PaneName) -> None:
+        """Bring a pane to the front."""
+        self._panes.turn_to(pane)
+
+    def action_filter(self) -> None:
+        """Begin to filter the documents."""
+        self._panes.turn_to("documents", focus=False)
+        self.call_after_refresh(self._panes.documents.focus_filter)
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        groups: list[tuple[str, list[BindingType]]] = [
+            ("Workbench", BINDINGS),
+            ("Documents", DocumentsTree.BINDINGS[-4:]),
+            ("Program", PROGRAM_KEYS),
+        ]
+        self.app.push_screen(HelpScreen(groups))
+
+
+PROGRAM_KEYS: list[BindingType] = [
+    Binding("ctrl+p", "palette", "Every command by name, and the theme"),
+    Binding("ctrl+c", "copy", "Copy the text marked with the mouse"),
+    Binding("ctrl+q", "quit", "Quit"),
+]

@@ -1,0 +1,232 @@
+"""One thread that does all the engine's work, in order, and tells the screen about it."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cl_workbench import engine_jobs
+from cl_workbench.messages import (
+    EngineFailed,
+    EngineReady,
+    JobFailed,
+    Loading,
+    ModelFacts,
+    Voice,
+    Work,
+    WorkBegan,
+    WorkEnded,
+)
+from cl_workbench.outbox import Outbox
+from engines.documents import UnreadableDocument, read_paths
+from engines.protocol import Document, Engine, EngineError, Piece, Sampling, Turn
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[str, float | None], None]
+
+
+class Host(Protocol):
+    """What the session needs of a base model; ``engines.host.ModelHost`` is one."""
+
+    name: str
+    why: str
+
+    @property
+    def device(self) -> object:
+        """Where the model computes."""
+
+    @property
+    def dtype(self) -> str:
+        """The type of the base weights."""
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model has."""
+
+    def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
+        """Stream the unchanged base model's answer."""
+
+
+OpenEngine = Callable[[Report], tuple[Host, Engine]]
+ReadDocuments = Callable[[Sequence[Path]], Iterable[Document | UnreadableDocument]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    number: int
+    work: Work
+    run: Callable[[Callable[[], bool]], None]
+
+
+class Session:
+    """Loads a model and works for it on one thread of its own; every method returns at once.
+
+    What happens is put into ``outbox``.  ``cancel`` stops the running job and those
+    queued before it that can be stopped (learning, answers, loading); forgetting,
+    saving and the like are short and always finish.
+
+    Args:
+        open_engine: makes the host and the engine, on the thread; given a report function.
+        wake: called from the thread when an event should not wait for the screen's timer.
+        log_file: named in the sentence for an unexpected error.
+        read_documents: turns paths into documents, on the thread.
+        clock: seconds, for the speed of answers.
+    """
+
+    def __init__(
+        self,
+        open_engine: OpenEngine,
+        *,
+        wake: Callable[[], object] = lambda: None,
+        log_file: Path | None = None,
+        read_documents: ReadDocuments = read_paths,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.outbox = Outbox(wake)
+        self._open_engine = open_engine
+        self._log_file = log_file
+        self._read_documents = read_documents
+        self._clock = clock
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._submitted = 0
+        self._cancelled_up_to = 0
+        self._answers = 0
+        self._host: Host | None = None
+        self._engine: Engine | None = None
+        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread and load the model."""
+        self._submit("loading", self._load)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """True while the thread runs."""
+        return self._thread.is_alive()
+
+    def learn(self, paths: Sequence[Path]) -> None:
+        """Learn files and folders, one document after the other."""
+        self._submit("learning", lambda stop: self._learn(tuple(paths), stop))
+
+    def reply(self, turns: Sequence[Turn], sampling: Sampling, voice: Voice) -> int:
+        """Answer the last turn; returns the number of the answer."""
+        self._answers += 1
+        number, conversation = self._answers, tuple(turns)
+        self._submit(
+            "answering", lambda stop: self._answer(conversation, sampling, voice, number, stop)
+        )
+        return number
+
+    def compare(self, turns: Sequence[Turn], sampling: Sampling) -> tuple[int, int]:
+        """Answer as the base and then as learned; returns the numbers of both answers."""
+        return self.reply(turns, sampling, "base"), self.reply(turns, sampling, "learned")
+
+    def forget(self, document_id: str) -> None:
+        """Take one document back."""
+        self._submit_change(lambda engine: engine_jobs.forget(engine, document_id))
+
+    def reset(self) -> None:
+        """Forget every document."""
+        self._submit_change(engine_jobs.reset)
+
+    def set_alpha(self, alpha: float) -> None:
+        """Set the blend of learned and original, 0..1."""
+        self._submit_change(lambda engine: engine_jobs.set_alpha(engine, alpha))
+
+    def save(self, folder: Path) -> None:
+        """Write the learned state into ``folder``."""
+        self._submit_change(lambda engine: engine_jobs.save(engine, folder))
+
+    def load(self, folder: Path) -> None:
+        """Replace the learned state by that of ``folder``."""
+        self._submit_change(lambda engine: engine_jobs.load(engine, folder))
+
+    def cancel(self) -> None:
+        """Stop the running job and every one queued so far, where they can be stopped."""
+        self._cancelled_up_to = self._submitted
+
+    def close(self, timeout: float | None = 10.0) -> bool:
+        """Cancel, end the thread and wait for it; false if it is still busy after ``timeout``."""
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Cancel everything and let the thread end, without waiting for it."""
+        self.cancel()
+        self._queue.put(None)
+
+    def _submit(self, work: Work, run: Callable[[Callable[[], bool]], None]) -> None:
+        self._submitted += 1
+        self._queue.put(_Job(self._submitted, work, run))
+
+    def _submit_change(self, change: engine_jobs.Change) -> None:
+        def run(_stop: Callable[[], bool]) -> None:
+            for event in change(self._ready_engine()):
+                self.outbox.put(event)
+
+        self._submit("other", run)
+
+    def _work(self) -> None:
+        while (job := self._queue.get()) is not None:
+            self.outbox.put(WorkBegan(job.work, waiting=self._queue.qsize()))
+            self._run(job)
+            self.outbox.put(WorkEnded(job.work))
+
+    def _run(self, job: _Job) -> None:
+        try:
+            job.run(lambda: job.number <= self._cancelled_up_to)
+        except Exception as error:
+            sentence = self._sentence(error)
+            failed_to_load = job.work == "loading"
+            self.outbox.put(EngineFailed(sentence) if failed_to_load else JobFailed(sentence))
+
+    def _load(self, stop: Callable[[], bool]) -> None:
+        def report(text: str, fraction: float | None) -> None:
+            if stop():
+                raise EngineError("Loading the model was stopped; start again to load it.")
+            self.outbox.put(Loading(text, fraction))
+
+        host, engine = self._open_engine(report)
+        self._host, self._engine = host, engine
+        facts = ModelFacts(host.name, host.why, str(host.device), host.dtype, host.parameters)
+        self.outbox.put(EngineReady(facts, engine_jobs.state_of(engine)))
+
+    def _learn(self, paths: tuple[Path, ...], stop: Callable[[], bool]) -> None:
+        job = engine_jobs.LearnJob(self._ready_engine(), stop, self.outbox.put, self._sentence)
+        job.run(self._read_documents(paths))
+
+    def _answer(
+        self,
+        turns: tuple[Turn, ...],
+        sampling: Sampling,
+        voice: Voice,
+        number: int,
+        stop: Callable[[], bool],
+    ) -> None:
+        engine = self._ready_engine()
+        source = self._host if voice == "base" and self._host is not None else engine
+        job = engine_jobs.AnswerJob(number, voice, stop, self.outbox.put, self._clock)
+        job.run(lambda: source.reply(turns, sampling), self._sentence)
+
+    def _ready_engine(self) -> Engine:
+        if self._engine is None:
+            raise EngineError("No model is loaded: see the reason in the Learn pane, and restart.")
+        return self._engine
+
+    def _sentence(self, error: Exception) -> str:
+        """What a person is told of ``error``; an unexpected one goes to the log whole."""
+        if isinstance(error, EngineError):
+            return str(error)
+        log.error("engine thread", exc_info=error)
+        where = f" see {self._log_file}" if self._log_file else " see the log file"
+        return f"{type(error).__name__} in the engine:{where}; what was learned before is kept."

@@ -1,0 +1,71 @@
+"""Writing measured numbers for people: one form each, used by every pane."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TypeGuard
+
+ABSENT = "–"
+HELD_OUT_LIMIT = 0.01
+"""The relative rise of the held-out loss above which learning has cost something."""
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A plain number such as a loss in nats per token or α."""
+    return f"{value:.{digits}f}" if is_measured(value) else ABSENT
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands separated."""
+    return ABSENT if value is None else f"{value:,}"
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """A share 0..1 as a percentage."""
+    return f"{100 * share:.{digits}f}%" if is_measured(share) else ABSENT
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as ``0:14``, ``12:03`` or ``1:02:03``."""
+    if not is_measured(seconds):
+        return ABSENT
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def rate(tokens_per_second: float | None) -> str:
+    """Tokens per second, whole from ten upwards."""
+    if not is_measured(tokens_per_second):
+        return f"{ABSENT} tok/s"
+    digits = 0 if tokens_per_second >= 10 else 1
+    return f"{tokens_per_second:,.{digits}f} tok/s"
+
+
+def relative_change(after: float | None, before: float | None) -> float | None:
+    """``after`` against ``before`` as a share: 0.01 is one per cent more."""
+    if not (is_measured(after) and is_measured(before)) or before == 0:
+        return None
+    return after / before - 1
+
+
+def signed_percent(change: float | None) -> str:
+    """A relative change with its sign and one decimal, such as ``+0.1%``."""
+    return f"{100 * change:+.1f}%" if is_measured(change) else ABSENT
+
+
+def is_risky(change: float | None) -> bool:
+    """True where the held-out loss rose by more than one per cent."""
+    return is_measured(change) and change > HELD_OUT_LIMIT
+
+
+def verdict(change: float | None) -> str:
+    """``✓`` within one per cent, ``!`` above it, nothing where it wasn't measured."""
+    if not is_measured(change):
+        return ""
+    return "!" if is_risky(change) else "✓"
+
+
+def is_measured(value: float | None) -> TypeGuard[float]:
+    """True for a finite number: what may be written or drawn."""
+    return value is not None and isfinite(value)
