@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def download(name: str, report: Report) -> Path:
             f"{name} has no safetensors files, and other formats can run code when they are "
             "opened: choose a model that has them."
         )
-    folder = _snapshot(name, str(info.sha), report)
+    folder = _snapshot(name, report)
     missing = missing_parts(folder)
     if missing:
         raise ModelError(f"{name} is incomplete on the hub ({missing}): choose another model.")
@@ -137,16 +138,30 @@ def _info(name: str, seconds: float) -> Any:
         raise _unreachable(name, error) from error
 
 
-def _snapshot(name: str, revision: str, report: Report) -> Path:
-    from huggingface_hub import HfApi, utils
+def _snapshot(name: str, report: Report) -> Path:
+    from huggingface_hub import HfApi
 
-    bar: Any = utils.tqdm
+    try:
+        found = HfApi().snapshot_download(
+            name, cache_dir=hub_cache(), allow_patterns=list(PATTERNS),
+            ignore_patterns=list(_IGNORED), tqdm_class=_byte_counter(name, report),
+        )  # fmt: skip
+    except Exception as error:
+        raise _unreachable(name, error) from error
+    return Path(str(found))
 
-    class Bytes(utils.tqdm):  # type: ignore[misc]
-        """Passes the count of bytes on instead of drawing it."""
 
+def _byte_counter(name: str, report: Report) -> Any:
+    """A progress bar class for the hub's client that reports bytes instead of drawing."""
+    import huggingface_hub.utils
+
+    of_hub: Any = huggingface_hub.utils
+    bar: Any = of_hub.tqdm
+
+    class ByteCounter(bar):  # type: ignore[misc]
         def __init__(self, *args: Any, **settings: Any) -> None:
-            settings["disable"] = False
+            # A disabled bar counts nothing; an open one ends its line when it closes.
+            settings.update(disable=False, file=io.StringIO())
             super().__init__(*args, **settings)
 
         def display(self, *_: Any, **__: Any) -> bool:
@@ -155,14 +170,7 @@ def _snapshot(name: str, revision: str, report: Report) -> Path:
                 report(f"downloading {name} ({size_text(int(self.total))})", done)
             return True
 
-    try:
-        found = HfApi().snapshot_download(
-            name, revision=revision, cache_dir=hub_cache(), allow_patterns=list(PATTERNS),
-            ignore_patterns=list(_IGNORED), tqdm_class=Bytes,
-        )  # fmt: skip
-    except Exception as error:
-        raise _unreachable(name, error) from error
-    return Path(str(found))
+    return ByteCounter
 
 
 def _unreachable(name: str, error: Exception) -> ModelError:

@@ -40,6 +40,7 @@ __all__ = [
 
 DEFAULT_HUB_MODEL = "Qwen/Qwen2.5-1.5B-Instruct"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_NAMES = f"a hub id such as {DEFAULT_HUB_MODEL}, a folder with config.json, or a .gguf file"
 _ASKED = "it is the model that model.name asks for"
 
 
@@ -81,7 +82,8 @@ def choose(
     if kind == "hub":
         return ModelChoice("hub", name, locate(name, folder), _ASKED)
     path = _kept_folder(name, folder) or Path(name).expanduser().absolute()
-    return ModelChoice(kind, path.stem if kind == "gguf" else path.name, path, _ASKED)
+    shown = path.stem if path.suffix.lower() == ".gguf" else path.name
+    return ModelChoice(kind, shown, path, _ASKED)
 
 
 def load(
@@ -114,7 +116,7 @@ def load(
         why=choice.why,
         device=device,
         dtype=dtype,
-        device_map=device_map,
+        device_map=device_map or None,
         report=report,
     )
 
@@ -224,17 +226,16 @@ def _embedded(cache: Path, why: str) -> ModelChoice:
 def _kind(name: str, cache: Path) -> ModelKind:
     if name == "embedded":
         return "embedded"
+    if name == "auto":
+        raise ModelError(f"'auto' is a choice, not one model: name 'embedded', {_NAMES}.")
     path = Path(name).expanduser()
     if path.suffix.lower() == ".gguf" or _kept_folder(name, cache) is not None:
         return "gguf"
-    if path.is_dir() or name.startswith(("/", "./", "../", "~")):
+    if (name and path.is_dir()) or name.startswith(("/", "./", "../", "~")):
         return "folder"
     if _HUB_ID.fullmatch(name):
         return "hub"
-    raise ModelError(
-        f"model.name can't be {name!r}: use auto, embedded, a hub id such as "
-        f"{DEFAULT_HUB_MODEL}, a folder with config.json, or a .gguf file."
-    )
+    raise ModelError(f"There is no model {name!r}: use 'auto', 'embedded', {_NAMES}.")
 
 
 def _kept_folder(name: str, cache: Path) -> Path | None:

@@ -14,9 +14,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 for _name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"):
     os.environ.pop(_name, None)
 
-import pytest
+import pytest  # noqa: E402
 
-from engines.models import default_cache, pull
+from engines.models import default_cache, pull  # noqa: E402
 
 REAL_CACHE = default_cache()  # looked up before any test moves the home
 _DROPPED = (
