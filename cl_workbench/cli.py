@@ -20,7 +20,6 @@ from cl_workbench.commands.learn import learn
 from cl_workbench.commands.models import models
 from cl_workbench.commands.options import PROGRAM, Workspace, shared_options
 from cl_workbench.commands.run import run_workbench
-from cl_workbench.home import Home
 from cl_workbench.logs import start_logging, stop_logging, without_secrets
 from cl_workbench.settings import SettingsError
 from cl_workbench.version import __version__
@@ -56,7 +55,7 @@ for _command in (learn, ask, models, config):
 
 def run(arguments: Sequence[str]) -> int:
     """Run the program with ``arguments`` and return its exit code; nothing is raised."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     workspace = Workspace()
     try:
         code = cli.main(list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=workspace)
@@ -75,6 +74,7 @@ def run(arguments: Sequence[str]) -> int:
         return _unexpected(workspace)
     finally:
         stop_logging()
+        signal.signal(signal.SIGTERM, before)
     return code if isinstance(code, int) else DONE
 
 
@@ -100,7 +100,7 @@ def _unexpected(workspace: Workspace) -> int:
     kind = sys.exc_info()[0]
     name = kind.__name__ if kind else "error"
     try:
-        log_file = _home_of(workspace).log_file
+        log_file = workspace.home.log_file
         start_logging(log_file, "info")
     except EngineError:
         click.echo(without_secrets(_traceback()), err=True)
@@ -109,10 +109,6 @@ def _unexpected(workspace: Workspace) -> int:
     logging.getLogger(__name__).exception("unexpected failure")
     say(f"Something failed unexpectedly ({name}); the details are in {log_file}.")
     return FAILED
-
-
-def _home_of(workspace: Workspace) -> Home:
-    return workspace.home
 
 
 def _traceback() -> str:

@@ -19,9 +19,10 @@ def with_value(text: str, key: str, rendered: str) -> str:
         return _added(text, root, f"{section}:\n{_INDENT}{entry}", f"{section}: {{{entry}}}")
     heading, content = found
     if not _is_mapping(content):
-        at, end = heading.end_mark.index, _end(content)
-        colon = text.index(":", at) + 1
-        return text[:colon] + f"\n{_INDENT}{entry}" + text[max(end, colon) :]
+        colon, end = _colon(text, heading), _end(content)
+        line_end = _line_end(text, max(end, colon))
+        comment = text[max(end, colon) : line_end].rstrip() + "\n"
+        return f"{text[:colon]}{comment}{_INDENT}{entry}\n{text[line_end:]}"
     existing = _find(content, name)
     if existing is None:
         return _added(text, content, entry, entry)
@@ -82,18 +83,24 @@ def _added(text: str, mapping: Any, block: str, flow: str) -> str:
 
 
 def _replaced(text: str, entry: Any, rendered: str) -> str:
-    _, value = entry
-    start, end = value.start_mark.index, _end(value)
-    space = "" if text[start - 1 : start].isspace() else " "
+    name, value = entry
+    colon, start, end = _colon(text, name), value.start_mark.index, _end(value)
+    if start >= end:
+        return f"{text[:colon]} {rendered}{text[colon:]}"
+    gap = text[colon:start]
+    if "\n" in gap:  # a list below its key; what stands behind the key is a comment
+        return f"{text[:colon]} {rendered}{gap.rstrip()}{text[end:]}"
     newline = "\n" if text[start:end].endswith("\n") else ""
-    return text[:start] + space + rendered + newline + text[end:]
+    return text[:start] + rendered + newline + text[end:]
 
 
 def _without(text: str, mapping: Any, entry: Any) -> str:
     if entry is None:
         return text
     name, value = entry
-    start, end = name.start_mark.index, max(_end(value), name.end_mark.index)
+    start, end = name.start_mark.index, _colon(text, name)
+    if value.start_mark.index < _end(value):
+        end = _end(value)
     if mapping.flow_style:
         rest = text[end:].lstrip(" :")
         if rest.startswith(","):
@@ -101,6 +108,11 @@ def _without(text: str, mapping: Any, entry: Any) -> str:
         return text[:start].rstrip().rstrip(",") + rest
     line_start = text.rfind("\n", 0, start) + 1
     return text[:line_start] + text[_line_end(text, end) :]
+
+
+def _colon(text: str, name: Any) -> int:
+    """The index just after the colon that follows the key ``name``."""
+    return text.index(":", name.end_mark.index) + 1
 
 
 def _line_end(text: str, index: int) -> int:

@@ -77,7 +77,7 @@ def _change(path: Path, edit: Callable[[str], str], new: dict[str, object], key:
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError as error:
         raise SettingsFileError(path, f"can't be read: {error.strerror}.") from error

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cl_workbench import assembly
-from cl_workbench.commands.console import Emit, json_output, progress_display
+from cl_workbench.commands.console import Emit, json_output, printable, progress_display
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
 from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
 from engines.protocol import Citation, EngineError, Piece, Turn
@@ -182,11 +182,11 @@ def _stream(heading: str | None, turns: Sequence[Turn], answerer: Answerer) -> N
         click.echo(f"> {heading}")
     pieces = []
     for piece in answerer.reply(turns):
-        click.echo(piece.text, nl=False)
+        click.echo(printable(piece.text), nl=False)
         pieces.append(piece)
     click.echo("\n" if heading is not None else "")
     for citation in _citations(pieces):
-        click.echo(f"  from {citation.title}: {citation.passage}")
+        click.echo(printable(f"  from {citation.title}: {citation.passage}"))
 
 
 def _citations(pieces: Sequence[Piece]) -> list[Citation]:

@@ -138,8 +138,9 @@ def json_output() -> Iterator[Emit]:
     try:
         descriptor = sys.stdout.fileno()
     except (OSError, ValueError):
+        kept_stream = sys.stdout
         with contextlib.redirect_stdout(sys.stderr):
-            yield lambda record: click.echo(json_line(record), file=sys.__stdout__)
+            yield lambda record: print(json_line(record), file=kept_stream, flush=True)
         return
     kept = os.dup(descriptor)
     # Also what native libraries print by themselves must not reach the real stdout.
@@ -151,6 +152,11 @@ def json_output() -> Iterator[Emit]:
         sys.stdout.flush()
         os.dup2(kept, descriptor)
         os.close(kept)
+
+
+def printable(text: str) -> str:
+    """``text`` without control characters, which a terminal would obey."""
+    return "".join(c for c in text if c.isprintable() or c in "\n\t")
 
 
 def json_line(record: dict[str, Any]) -> str:
