@@ -1,0 +1,22 @@
+"""The examples in the docs run as they stand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("page", ["docs/python.md"])
+def test_the_examples_run_in_order(page, embedded_path, capsys):
+    blocks = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert blocks
+    namespace: dict[str, object] = {}
+    for number, block in enumerate(blocks, 1):
+        exec(compile(block, f"{page}, example {number}", "exec"), namespace)  # noqa: S102
+    assert "nats per token" in capsys.readouterr().out
