@@ -21,7 +21,6 @@ import torch
 from reporting import publish, summary
 
 from cl_workbench import Document, LearnReport, ModelHost, Sampling, TTTEngine, TTTSettings, Turn
-from engines import models
 from engines.ttt import engine as engine_module
 from engines.ttt.gate import open_neurons
 
@@ -99,10 +98,10 @@ def random_neurons(seed: int) -> Any:
     )
 
 
-def measure(host: ModelHost, settings: Settings, cache: Path) -> list[dict[str, Any]]:
+def measure(host: ModelHost, settings: Settings) -> list[dict[str, Any]]:
     results = []
     for document, items in documents(settings.documents):
-        untaught = TTTEngine(host, settings.ttt, cache=cache)
+        untaught = TTTEngine(host, settings.ttt)
         before = {
             "cloze": cloze_recall(host, untaught, items),
             "answer_nll": answer_nll(host, untaught, items),
@@ -111,7 +110,7 @@ def measure(host: ModelHost, settings: Settings, cache: Path) -> list[dict[str, 
             for seed in range(settings.seeds):
                 ranked = random_neurons(seed) if condition == "random" else open_neurons
                 engine_module.open_neurons = ranked
-                engine = TTTEngine(host, settings_for(condition, settings.ttt, seed), cache=cache)
+                engine = TTTEngine(host, settings_for(condition, settings.ttt, seed))
                 *_, report = engine.learn(document)
                 engine_module.open_neurons = open_neurons
                 results.append(row(host, engine, report, condition, seed, items, before))
@@ -166,8 +165,7 @@ def main() -> None:
         conditions=tuple(arguments.conditions),
         ttt=replace(TTTSettings(), **changed),
     )
-    cache = models.default_cache()
-    results = measure(ModelHost.load(settings.model, cache=cache), settings, cache)
+    results = measure(ModelHost.load(settings.model), settings)
     figures = (
         "seconds", "tokens_per_second", "nll_before", "nll_after", "held_out_change_percent",
         "cloze_before", "cloze_after", "answer_nll_before", "answer_nll_after",

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engines import checkpoints, families
 from engines.host import ModelHost
+from engines.models import default_cache
 from engines.protocol import (
     Document,
     DocumentError,
@@ -46,7 +47,7 @@ class TTTEngine:
     Args:
         host: the base model; it is only changed inside ``active()``.
         settings: see ``TTTSettings``.
-        cache: folder for gate statistics; None counts anew in every process.
+        cache: folder for gate statistics; None is the one all homes share.
 
     Raises:
         EngineError: if the settings can't teach this model anything.
@@ -62,7 +63,8 @@ class TTTEngine:
         self._decoder = families.decoder_layers(host.model)
         self.layers = modified_layers(len(self._decoder), self.settings)
         self._upper = UpperLayers(host, self.layers[0])
-        self._retention = Retention(host, self._upper, self.layers, self.settings, cache)
+        gates = cache or default_cache() / "gates"
+        self._retention = Retention(host, self._upper, self.layers, self.settings, gates)
         self._entries: list[Entry] = []
         self._alpha = self.settings.alpha_initial
         self._duals: dict[int, DualMLP] | None = None

@@ -11,6 +11,7 @@ active here and seldom elsewhere: they learn, the others keep serving everything
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from torch import Tensor, nn
 from engines import families
 from engines.atomic import write_atomically
 from engines.host import ModelHost
-from engines.protocol import GateSnapshot
+from engines.protocol import EngineError, GateSnapshot
+
+log = logging.getLogger(__name__)
 
 OCCURS_TOP_SHARE = 0.2  # a neuron occurs in a passage when among this share of its layer
 PASSAGE_TOKENS = 128
@@ -168,12 +171,14 @@ class GateCache:
             return None
 
     def save(self, passages: Sequence[str], statistics: GateStatistics) -> None:
-        """Keep ``statistics``; whole or not at all."""
+        """Keep ``statistics``, whole; where they can't be written they are counted again."""
         from safetensors.torch import save
 
         tensors = {
             "occurrences": statistics.occurrences,
             "passages": torch.tensor(statistics.passages, dtype=torch.int64),
         }
-        self._folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.path(passages), save(tensors))
+        try:
+            write_atomically(self.path(passages), save(tensors))
+        except EngineError as error:
+            log.warning("gate statistics will be counted again: %s", error)

@@ -23,7 +23,7 @@ class Retention:
     """Held-out recordings and gate statistics of one base model.
 
     Args:
-        cache: folder for the statistics; None counts anew in every process.
+        cache: folder for the statistics, made when needed.
     """
 
     def __init__(
@@ -32,13 +32,13 @@ class Retention:
         upper: UpperLayers,
         layers: Sequence[int],
         settings: TTTSettings,
-        cache: Path | None,
+        cache: Path,
     ) -> None:
         self._host = host
         self._upper = upper
         self._layers = layers
         self._settings = settings
-        self._cache = GateCache(cache, host, layers) if cache else None
+        self._cache = GateCache(cache, host, layers)
         self._statistics: GateStatistics | None = None
         self._recordings: list[Recording] | None = None
 
@@ -57,7 +57,7 @@ class Retention:
         """Make ``counts`` ready, one yield per passage that is counted now."""
         wanted = self._settings.gate_calibration_samples
         passages = _passages(self._settings.gate_corpus, calibration_passages)[:wanted]
-        if self._statistics is None and self._cache:
+        if self._statistics is None:
             self._statistics = self._cache.load(passages)
         if self._statistics is not None:
             return
@@ -68,7 +68,7 @@ class Retention:
             counted = running
             yield
         self._statistics = counted
-        if self._cache and counted:
+        if counted:
             self._cache.save(passages, counted)
 
     @property

@@ -87,6 +87,15 @@ def test_a_damaged_cache_is_counted_anew(tmp_path):
     assert cache.load(PASSAGES) is None
 
 
+def test_a_cache_that_cannot_be_written_fails_nothing(tmp_path):
+    host = tiny_host()
+    *_, statistics = calibrate(host, [3], PASSAGES)
+    (tmp_path / "file").write_text("in the way")
+    cache = GateCache(tmp_path / "file", host, [3])
+    cache.save(PASSAGES, statistics)
+    assert cache.load(PASSAGES) is None
+
+
 def test_the_snapshot_says_what_is_open():
     shot = snapshot([6, 7], 8, [torch.tensor([0, 1]), torch.arange(8)], calibrated=True)
     assert shot.open_share == (0.25, 1.0)
