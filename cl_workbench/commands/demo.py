@@ -12,13 +12,14 @@ from cl_workbench.commands.learn import summary_line
 from cl_workbench.commands.options import Workspace
 from cl_workbench.commands.session import open_engine, open_host
 from engines.documents import read_file, samples
-from engines.protocol import Document, Engine, EngineError, LearnReport, Progress, Sampling, Turn
+from engines.protocol import Document, Engine, EngineError, LearnReport, Progress, Sampling
 from engines.samples import sample_questions
 
 if TYPE_CHECKING:
     from cl_workbench.commands.console import ProgressDisplay
+    from engines.host import ModelHost
 
-ANSWER_TOKENS = 24
+ANSWER_TOKENS = 12
 
 
 def demonstrate(workspace: Workspace) -> int:
@@ -30,18 +31,17 @@ def demonstrate(workspace: Workspace) -> int:
     path = min(samples(), key=lambda path: path.stat().st_size)
     document = read_file(path, assembly.read_options(workspace.settings))
     asked = next(q for q in sample_questions() if q.document == path.name)
-    question = f"Complete the sentence: {asked.cloze}"
     with progress_display() as display:
         host = open_host(workspace, display)
         engine = open_engine(workspace, "ttt", host, None)
-        before = _answer(engine, question)
+        before = _continuation(host, engine, asked.cloze)
         report = _learn(engine, document, display)
-        after = _answer(engine, question)
+        after = _continuation(host, engine, asked.cloze)
         engine.forget(report.id)
-        forgotten = _answer(engine, question)
+        forgotten = _continuation(host, engine, asked.cloze)
     click.echo(f"The model is {host.name}: {host.why}.")
     click.echo(f"It learned {summary_line(report)}.")
-    click.echo(f"{question} ...")
+    click.echo(f"Asked to go on with: {asked.cloze} ...")
     click.echo(f"  the document:       {asked.answers[0]}")
     click.echo(f"  before learning:    {before}")
     click.echo(f"  after learning:     {after}")
@@ -64,7 +64,7 @@ def _learn(engine: Engine, document: Document, display: ProgressDisplay) -> Lear
     return report
 
 
-def _answer(engine: Engine, question: str) -> str:
+def _continuation(host: ModelHost, engine: Engine, text: str) -> str:
     how = Sampling(max_new_tokens=ANSWER_TOKENS)
-    text = "".join(piece.text for piece in engine.reply([Turn("user", question)], how))
-    return printable(" ".join(text.split()))
+    pieces = host.generate(host.encode(text), how, around=engine.active)
+    return printable(" ".join("".join(piece.text for piece in pieces).split()))
