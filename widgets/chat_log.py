@@ -13,7 +13,8 @@ from widgets.plain_text import one_line, plain
 
 Speaker = Literal["you", "base", "learned"]
 MAX_BLOCKS = 200
-_STYLES: dict[str, str] = {"you": "bold", "base": "bold $accent", "learned": "bold $success"}
+WAITING = "…"
+_STYLES: dict[str, str] = {"you": "bold", "base": "bold $primary", "learned": "bold $success"}
 
 
 class Said(Vertical):
@@ -35,18 +36,15 @@ class Said(Vertical):
         super().__init__(classes=f"-{speaker}")
         self._heading = Content.styled(one_line(heading), _STYLES[speaker])
         self.text = plain(text)
-        self._body = Static(Content(self.text), classes="said-text", markup=False)
+        self._body = Static(Content(self.text or WAITING), classes="said-text", markup=False)
         self._foot = Static("", classes="said-foot", markup=False)
+        self._foot.display = False
 
     def compose(self) -> ComposeResult:
         """Heading, words, foot."""
         yield Static(self._heading, classes="said-heading", markup=False)
         yield self._body
         yield self._foot
-
-    def on_mount(self) -> None:
-        """An empty foot takes no line."""
-        self._foot.display = False
 
     def append(self, text: str) -> None:
         """Add a piece of the answer."""

@@ -51,6 +51,7 @@ class QuestionInput(Input):
     """Where a question is typed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "ask", id="question.ask", tooltip="Ask the question"),
         Binding("up", "scroll_log(-1)", "Scroll up", show=False, id="question.scroll_up"),
         Binding("down", "scroll_log(1)", "Scroll down", show=False, id="question.scroll_down"),
         Binding("pageup", "page_log(-1)", "Page up", show=False, id="question.page_up"),
@@ -80,6 +81,7 @@ class ChatPanel(Vertical):
     """
 
     knowledge: reactive[Knowledge] = reactive(Knowledge())
+    _composed = False
 
     @dataclass
     class Asked(Message):
@@ -97,11 +99,12 @@ class ChatPanel(Vertical):
 
     def on_mount(self) -> None:
         """Draw the first state."""
+        self._composed = True
         self.watch_knowledge(self.knowledge)
 
     def watch_knowledge(self, knowledge: Knowledge) -> None:
         """Say which knowledge answers."""
-        if not self.is_mounted:
+        if not self._composed:
             return
         self.query_one(KnowledgeLine).update(_in_words(knowledge), layout=False)
         self.query_one(AlphaDial).alpha = knowledge.alpha
@@ -138,13 +141,13 @@ def _in_words(knowledge: Knowledge) -> Content:
     if not knowledge.uses_learned:
         return Content.assemble(
             ("answers as ", "$foreground 70%"),
-            ("the base model", "bold $accent"),
+            ("the base model", "bold $primary"),
             (f"   {documents} learned, not used", "$foreground 70%"),
         )
     if not knowledge.learned:
         return Content.assemble(
             ("answers as ", "$foreground 70%"),
-            ("the base model", "bold $accent"),
+            ("the base model", "bold $primary"),
             ("   nothing learned yet", "$foreground 70%"),
         )
     return Content.assemble(

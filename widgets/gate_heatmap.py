@@ -56,7 +56,7 @@ class GateHeatmap(ScrollView):
     GateHeatmap {
         height: auto;
         width: 1fr;
-        & .gate-heatmap--cell { color: $accent; }
+        & .gate-heatmap--cell { color: $primary; }
         & .gate-heatmap--layer { color: $foreground 70%; }
     }
     """

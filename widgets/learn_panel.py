@@ -26,6 +26,8 @@ _NOTICE_STYLES: dict[str, str] = {
     "failed": "bold $error",
 }
 _MIN_TITLE_WIDTH = 8
+LEARNING, LEARNED = "learning", "learned"
+"""The stages that need no words: their pass and batch tell enough."""
 _HELD_OUT_MARGIN = 0.05
 """The held-out curve spans 5% to each side of its start, so that noise looks like noise."""
 
@@ -88,6 +90,8 @@ class LearnPanel(VerticalScroll):
     notice: reactive[Notice | None] = reactive(None)
     loading_fraction: reactive[float | None] = reactive(None)
 
+    _composed = False
+
     def compose(self) -> ComposeResult:
         """The same parts in every state; classes say which are shown."""
         yield Static(id="learn-headline")
@@ -101,6 +105,7 @@ class LearnPanel(VerticalScroll):
 
     def on_mount(self) -> None:
         """Draw the first state."""
+        self._composed = True
         self._draw()
 
     def on_resize(self) -> None:
@@ -120,7 +125,7 @@ class LearnPanel(VerticalScroll):
         self._draw()
 
     def _draw(self) -> None:
-        if not self.is_mounted:
+        if not self._composed:
             return
         idle = self.frame is None or (
             self.notice is not None and self.notice.kind in {"empty", "loading"}
@@ -175,24 +180,25 @@ class LearnPanel(VerticalScroll):
         change = figures.relative_change(latest, frame.held_out_before)
         start = frame.held_out_before or (frame.held_out[0][1] if frame.held_out else 1.0)
         trend.low, trend.high = start * (1 - _HELD_OUT_MARGIN), start * (1 + _HELD_OUT_MARGIN)
-        tail = f"{figures.signed_percent(change)} {figures.verdict(change)}" if change else ""
+        known = change is not None
+        tail = f"{figures.signed_percent(change)} {figures.verdict(change)}" if known else ""
         tone: Tone = "risk" if figures.is_risky(change) else "learned"
-        _fill(trend, frame.held_out, tail=tail.strip(), tone=tone)
+        _fill(trend, frame.held_out, tail=tail, tone=tone)
 
 
 def headline(frame: LearnFrame, width: int) -> Content:
     """Title, tokens, pass, batch, speed and time left; the title is cut where it must be."""
     parts = [f"{figures.count(frame.tokens)} tokens"] if frame.tokens else []
-    if frame.passes:
+    if frame.stage not in {LEARNING, LEARNED}:
+        parts.append(frame.stage)
+    elif frame.passes:
         parts.append(f"pass {frame.pass_number}/{frame.passes}")
-    if frame.steps:
+    if frame.steps and frame.stage in {LEARNING, LEARNED}:
         parts.append(f"batch {frame.step}/{frame.steps}")
     if frame.tokens_per_second is not None:
         parts.append(figures.rate(frame.tokens_per_second))
     if frame.seconds_left is not None:
         parts.append(f"{figures.duration(frame.seconds_left)} left")
-    if not frame.steps and not frame.passes:
-        parts.append(frame.stage)
     facts = "".join(f"   {one_line(part)}" for part in parts)
     title = fitted(one_line(frame.title), max(width - len(facts), _MIN_TITLE_WIDTH))
     return Content.assemble((title, "bold"), facts)
@@ -208,7 +214,7 @@ def legend(gate: GateBins) -> Content:
         (f"{figures.percent(gate.mean_open_share)} open", "bold"),
         (f"   {len(gate.layers)} layers × {gate.neurons:,} neurons in {bins} bins", ""),
         ("   shut ", "$foreground 70%"),
-        ("░▒▓█", "$accent"),
+        ("░▒▓█", "$primary"),
         (f" {figures.percent(gate.highest)} open", "$foreground 70%"),
     )
 

@@ -44,6 +44,7 @@ class Reader(Vertical):
     """
 
     preview: reactive[Preview | None] = reactive(None)
+    _composed = False
 
     def __init__(self, hint: str, *, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
@@ -59,6 +60,7 @@ class Reader(Vertical):
 
     def on_mount(self) -> None:
         """Draw the first state."""
+        self._composed = True
         self._draw()
 
     @property
@@ -68,7 +70,7 @@ class Reader(Vertical):
 
     def watch_preview(self) -> None:
         """Show another document from its beginning."""
-        if self.is_mounted:
+        if self._composed:
             self._draw()
 
     @work(exclusive=True, group="reader", exit_on_error=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from math import isfinite
 from typing import Literal
 
@@ -17,6 +18,7 @@ Tone = Literal["live", "learned", "risk"]
 MAX_POINTS = 240
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _STYLES: dict[str, str] = {"live": "$accent", "learned": "$success", "risk": "$warning"}
+_BELOW_EDGE = "45%"
 _LABEL_WIDTH = 9
 _NOW_WIDTH = 6
 _TAIL_WIDTH = 20
@@ -92,12 +94,8 @@ class Trend(Widget):
 
     def _chart(self, width: int, height: int) -> list[Content]:
         levels = self._levels(width, height * 8)
-        rows = []
-        for row in range(height):
-            floor = (height - 1 - row) * 8
-            cells = "".join(_BLOCKS[min(max(level - floor, 0), 8)] for level in levels)
-            rows.append(Content.styled(cells, _STYLES[self.tone]))
-        return rows
+        style = _STYLES[self.tone]
+        return [_row(levels, (height - 1 - row) * 8, style) for row in range(height)]
 
     def _levels(self, width: int, steps: int) -> list[int]:
         """The height of each column in eighths of a line; columns not yet reached are absent."""
@@ -109,6 +107,15 @@ class Trend(Widget):
         return [
             max(1, round((value - low) / span * steps)) for value in _columns(self.points, width)
         ]
+
+
+def _row(levels: Sequence[int], floor: int, style: str) -> Content:
+    """One line of the curve: its edge bright, what lies below the edge faint."""
+    row = Content()
+    for is_edge, group in groupby(levels, key=lambda level: level <= floor + 8):
+        cells = "".join(_BLOCKS[min(max(level - floor, 0), 8)] for level in group)
+        row = row.append_text(cells, style if is_edge else f"{style} {_BELOW_EDGE}")
+    return row
 
 
 def _columns(points: Sequence[Point], width: int) -> list[float]:

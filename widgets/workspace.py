@@ -45,6 +45,7 @@ class Workspace(Container):
         super().__init__(id="workspace")
         self.set_reactive(Workspace.one_pane, one_pane)
         self._right: PaneName = "learn"
+        self._composed = False
         self.documents = DocumentsPane(folder, suffixes, widget_id="documents")
         self.ledger = Ledger(widget_id="learned")
         self.learn = LearnPanel(id="learn")
@@ -66,6 +67,7 @@ class Workspace(Container):
         """Name the left panes and draw the first arrangement."""
         self.documents.border_title = "Documents"
         self.ledger.border_title = "Learned"
+        self._composed = True
         self._arrange()
 
     def watch_pane(self, pane: PaneName) -> None:
@@ -114,7 +116,7 @@ class Workspace(Container):
         self.pane = name
 
     def _arrange(self) -> None:
-        if not self.is_mounted:
+        if not self._composed:
             return
         visible = self.visible_panes
         self.set_class(self.one_pane, "-one-pane")

@@ -34,7 +34,7 @@ class AskTextScreen(ModalScreen[str | None]):
         """Title, line, fault."""
         with Vertical():
             yield Static(Content(self._title), classes="dialog-title", markup=False)
-            yield Input(self._value, placeholder=self._placeholder)
+            yield Input(self._value, placeholder=self._placeholder, select_on_focus=False)
             yield Static(classes="dialog-fault", markup=False)
             yield Static(Content("enter to go on   esc to leave"), classes="dialog-keys")
 

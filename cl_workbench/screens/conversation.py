@@ -83,6 +83,7 @@ class Conversation:
 def _foot(event: AnswerEnded) -> str:
     if event.failure is not None:
         return event.failure
-    speed = event.tokens / event.seconds if event.seconds > 0 else None
-    cost = f"{figures.count(event.tokens)} tokens, {figures.rate(speed)}"
+    cost = f"{figures.count(event.tokens)} tokens"
+    if event.seconds > 0 and event.tokens:
+        cost += f", {figures.rate(event.tokens / event.seconds)}"
     return f"cancelled after {cost}" if event.cancelled else cost

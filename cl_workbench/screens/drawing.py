@@ -223,6 +223,8 @@ class Drawing:
             return
         frame = self._current.frame
         self._workspace.learn.frame = frame
+        if frame.alpha and self.work == "learning":
+            self._status.alpha = frame.alpha[-1][1]
         self._progress.title = frame.title
         self._progress.fraction = frame.fraction
         self._progress.seconds_left = frame.seconds_left
@@ -237,6 +239,7 @@ class Drawing:
 
     def _learn_summary(self, event: LearnSummary) -> None:
         self.work = None
+        self._status.alpha = self.state.alpha if self.state else None
         self._draw_marks()
         self._workspace.learn.notice = learning.summary_notice(event)
 

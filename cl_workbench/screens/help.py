@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-_KEY_WIDTH = 14
+_KEY_WIDTH = 12
 
 
 class HelpScreen(ModalScreen[None]):

@@ -10,7 +10,7 @@ from cl_workbench.messages import LearnBegan, LearnSummary, ModelFacts
 from engines.protocol import GateSnapshot, LearnReport, Progress
 from widgets import figures
 from widgets.gate_heatmap import GateBins
-from widgets.learn_panel import LearnFrame, Notice
+from widgets.learn_panel import LEARNED, LearnFrame, Notice
 from widgets.ledger import LedgerEntry
 from widgets.trend import Point, bounded
 
@@ -62,12 +62,12 @@ def finished(learned: Learned, report: LearnReport) -> Learned:
     """The frame as learning left it: the bar full, no time left, the report's last values."""
     frame = replace(
         learned.frame,
-        stage="learned",
+        stage=LEARNED,
         fraction=1.0,
         seconds_left=None,
         tokens=report.tokens_read,
         tokens_per_second=report.tokens_per_second,
-        loss=_longer(learned.frame.loss, 1.0, report.loss_after),
+        loss=bounded([(0.0, report.loss_before), *learned.frame.loss, (1.0, report.loss_after)]),
         alpha=_longer(learned.frame.alpha, 1.0, report.alpha),
         held_out=_longer(learned.frame.held_out, 1.0, report.held_out_loss_after),
         held_out_before=_either(report.held_out_loss_before, learned.frame.held_out_before),
@@ -114,7 +114,11 @@ def empty_notice(model: ModelFacts | None) -> Notice:
     ]
     if model is not None:
         size = f"{model.parameters / 1e6:,.0f} million parameters"
-        lines += ["", f"Model: {model.name}, {size}, {model.dtype} on {model.device}", model.why]
+        lines += [
+            "",
+            f"Model: {model.name}, {size}, {model.dtype} on {model.device}",
+            _sentence(model.why),
+        ]
     return Notice("empty", "Nothing is being learned", tuple(lines))
 
 
@@ -164,6 +168,10 @@ def _shortened(lines: tuple[str, ...]) -> tuple[str, ...]:
     if len(lines) <= MAX_REASONS:
         return lines
     return (*lines[:MAX_REASONS], f"… and {len(lines) - MAX_REASONS} more.")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _count(reports: Sequence[LearnReport]) -> str:

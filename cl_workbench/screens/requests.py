@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 from textual.app import App
 
+from cl_workbench.assembly import read_options
 from cl_workbench.home import Home
 from cl_workbench.screens.ask_text import AskTextScreen
 from cl_workbench.screens.choose import ChooseScreen
 from cl_workbench.screens.confirm import ConfirmScreen
 from cl_workbench.session import Session
+from cl_workbench.settings import Settings
 from engines.atomic import checked_name
-from engines.protocol import EngineError
+from engines.documents import preview_folder
+from engines.protocol import DocumentError, EngineError
 from widgets.ledger import LedgerEntry
 from widgets.plain_text import one_line
 
@@ -26,10 +31,11 @@ class Requests:
     Each method has to run in a worker, since it waits for the person.
     """
 
-    def __init__(self, app: App[int], session: Session, home: Home) -> None:
+    def __init__(self, app: App[Any], session: Session, home: Home, settings: Settings) -> None:
         self._app = app
         self._session = session
         self._home = home
+        self._settings = settings
 
     async def learn_path(self, start: Path) -> bool:
         """Ask for a path and learn it; false if one left."""
@@ -38,10 +44,33 @@ class Requests:
             "Learn a file or folder", check=path_fault, value=value, placeholder="a path"
         )
         text = await self._app.push_screen_wait(screen)
-        if text is None:
+        return text is not None and await self.learn(Path(text).expanduser().absolute())
+
+    async def learn(self, path: Path) -> bool:
+        """Put a file in line, or a folder once one has said so; false if nothing was."""
+        if await asyncio.to_thread(path.is_dir) and not await self._confirm_folder(path):
             return False
-        self._session.learn([Path(text).expanduser().absolute()])
+        self._session.learn([path])
         return True
+
+    async def _confirm_folder(self, folder: Path) -> bool:
+        try:
+            preview = await asyncio.to_thread(preview_folder, folder, read_options(self._settings))
+        except DocumentError as error:
+            self._app.notify(error.reason, severity="error", markup=False)
+            return False
+        count, failed = len(preview.readable), len(preview.failed)
+        if count <= 1:
+            return True
+        faults = f" {failed} more can't be read." if failed else ""
+        screen = ConfirmScreen(
+            f"Learn the {count:,} documents in {one_line(folder.name)}?",
+            f"They are learned one after the other; esc stops between them.{faults} "
+            "The Read pane lists them.",
+            f"Yes, learn {count:,} documents",
+        )
+        confirmed = await self._app.push_screen_wait(screen)
+        return confirmed
 
     async def forget(self, entry: LedgerEntry) -> None:
         """Ask, then take one document back."""

@@ -72,8 +72,8 @@ class WorkbenchScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin to draw what the engine thread tells."""
-        self._requests = Requests(self.app, self._session, self._home)
-        self._panes.one_pane = self._small
+        self._requests = Requests(self.app, self._session, self._home, self._settings)
+        self._arrange()
         self.call_after_refresh(self._panes.focus_pane, "documents")
         self.set_interval(1 / DRAWS_PER_SECOND, self.draw_events)
 
@@ -83,7 +83,12 @@ class WorkbenchScreen(Screen[None]):
 
     def on_resize(self, _event: events.Resize) -> None:
         """Change between side by side and one pane at a time."""
+        self._arrange()
+
+    def _arrange(self) -> None:
         self._panes.one_pane = self._small
+        # In a narrow footer the palette's key would cover the others; F1 names it.
+        self.query_one(Footer).show_command_palette = self.app.size.width >= NARROW
 
     @on(EventsWaiting)
     def draw_events(self) -> None:
@@ -105,16 +110,14 @@ class WorkbenchScreen(Screen[None]):
         known = self._known
         if action in {"forget", "reset", "save", "switch_voice"}:
             return known.learned_count > 0
-        match action:
-            case "cancel":
-                return self._can_cancel
-            case "leave":
-                return self._typing
-            case "alpha":
-                return known.state is not None and known.state.alpha is not None
-            case "copy_answer":
-                return bool(known.conversation.last_answer)
-        return True
+        conditions = {
+            "cancel": self._can_cancel,
+            "leave": self._typing,
+            "filter": not self._typing,
+            "alpha": known.state is not None and known.state.alpha is not None,
+            "copy_answer": bool(known.conversation.last_answer),
+        }
+        return conditions.get(action, True)
 
     def offers(self, action: str) -> bool:
         """Whether ``action``, as written in a binding, can be done now."""
@@ -139,26 +142,28 @@ class WorkbenchScreen(Screen[None]):
 
     # Learning
 
-    def action_learn(self) -> None:
+    @work(exclusive=True, group="dialog")
+    async def action_learn(self) -> None:
         """Learn the file or folder under the cursor of the tree."""
         chosen = self._panes.tree_of_files.chosen
         if chosen is None:
             self._tell("Choose a file or a folder in Documents first.", True)
             return
-        self._learn([chosen.path])
-
-    def _learn(self, paths: list[Path]) -> None:
-        waits = self._known.work is not None
-        self._session.learn(paths)
-        self._panes.turn_to("learn", focus=False)
-        if waits:
-            self._tell(f"{paths[0].name} is in line.", False)
+        busy = self._known.work is not None
+        if await self._requests.learn(chosen.path):
+            self._show_learning(busy)
 
     @work(exclusive=True, group="dialog")
     async def action_learn_path(self) -> None:
         """Ask for a path and learn it."""
+        busy = self._known.work is not None
         if await self._requests.learn_path(self._panes.tree_of_files.folder):
-            self._panes.turn_to("learn", focus=False)
+            self._show_learning(busy)
+
+    def _show_learning(self, busy: bool) -> None:
+        self._panes.turn_to("learn", focus=False)
+        if busy:
+            self._tell("It is in line.", False)
 
     def action_cancel(self) -> None:
         """Stop what is running."""

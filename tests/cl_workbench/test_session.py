@@ -1,0 +1,296 @@
+"""The engine thread: order, cancelling, failures, and its end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from scripted_engine import Script, ScriptedEngine, ScriptedHost
+
+from cl_workbench.messages import (
+    AnswerEnded,
+    AnswerText,
+    EngineFailed,
+    EngineReady,
+    Event,
+    JobFailed,
+    LearnBegan,
+    LearnDone,
+    Learning,
+    LearnSummary,
+    Noted,
+    StateChanged,
+    WorkEnded,
+)
+from cl_workbench.outbox import MAX_STEPS_WAITING, Outbox
+from cl_workbench.session import Report, Session
+from engines.protocol import EngineError, ModelError, Progress, Sampling, Turn
+
+QUESTION = (Turn("user", "How often?"),)
+
+
+class Recorder:
+    """A session whose events are collected, with a way to wait for one of them."""
+
+    def __init__(self, script: Script | None = None, **options: object) -> None:
+        self.script = script or Script()
+        self.host = ScriptedHost(self.script)
+        self.engine = ScriptedEngine(self.host)
+        self.events: list[Event] = []
+        self._woken = threading.Event()
+        open_engine = options.pop("open_engine", lambda report: (self.host, self.engine))
+        self.session = Session(
+            open_engine,  # type: ignore[arg-type]
+            wake=self._woken.set,
+            clock=lambda: 0.0,
+            **options,  # type: ignore[arg-type]
+        )
+
+    def wait(self, condition: Callable[[Event], bool]) -> Event:
+        """The first event, past or future, for which ``condition`` holds."""
+        seen = 0
+        for _ in range(3_000):
+            self.events += self.session.outbox.take()
+            for event in self.events[seen:]:
+                seen += 1
+                if condition(event):
+                    return event
+            self._woken.wait(0.01)
+            self._woken.clear()
+        raise AssertionError(f"not among {self.events}")
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        self.events += self.session.outbox.take()
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., Recorder]]:
+    recorders: list[Recorder] = []
+
+    def start(script: Script | None = None, **options: object) -> Recorder:
+        recorder = Recorder(script, **options)
+        recorders.append(recorder)
+        recorder.session.start()
+        return recorder
+
+    yield start
+    for recorder in recorders:
+        recorder.script.go.set()
+        assert recorder.session.close(30)
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    path = tmp_path / "harbour.md"
+    path.write_text("# Harbour\n\nThe light turns twice a minute.", encoding="utf-8")
+    return path
+
+
+Start = Callable[..., Recorder]
+
+
+def is_kind(*kinds: type) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, kinds)
+
+
+def test_learning_tells_its_beginning_its_steps_and_its_end_in_order(
+    started: Start, document: Path
+) -> None:
+    recorder = started()
+    recorder.session.learn([document])
+    summary = recorder.wait(is_kind(LearnSummary))
+    assert isinstance(summary, LearnSummary)
+    kinds = [type(event) for event in recorder.events]
+    steps = [i for i, kind in enumerate(kinds) if kind is Learning]
+    assert kinds.index(LearnBegan) < steps[0] <= steps[-1] < kinds.index(LearnDone)
+    assert [report.title for report in summary.learned] == ["Harbour"]
+    state = recorder.of(StateChanged)[-1]
+    assert isinstance(state, StateChanged)
+    assert [report.title for report in state.state.ledger] == ["Harbour"]
+
+
+def test_a_cancelled_learning_leaves_the_ledger_as_it_was(started: Start, document: Path) -> None:
+    recorder = started(Script(learn_hold=5))
+    recorder.session.learn([document])
+    recorder.wait(is_kind(Learning))
+    recorder.session.cancel()
+    recorder.script.go.set()
+    summary = recorder.wait(is_kind(LearnSummary))
+    assert isinstance(summary, LearnSummary)
+    assert summary.cancelled == "Harbour"
+    assert recorder.engine.documents == ()
+    assert recorder.engine.closed_early == 1
+
+
+def test_cancelling_reaches_what_is_queued_but_not_what_comes_later(
+    started: Start, document: Path
+) -> None:
+    recorder = started(Script(learn_hold=5))
+    recorder.session.learn([document])
+    recorder.session.learn([document])
+    recorder.wait(is_kind(Learning))
+    recorder.session.cancel()
+    recorder.script.go.set()
+    recorder.wait(lambda event: isinstance(event, LearnSummary) and bool(event.cancelled))
+    recorder.session.learn([document])
+    recorder.wait(is_kind(LearnDone))
+    assert len(recorder.of(LearnDone)) == 1
+    assert len(recorder.engine.documents) == 1
+
+
+def test_what_cannot_be_read_is_told_and_the_others_go_on(started: Start, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("words", encoding="utf-8")
+    recorder = started()
+    recorder.session.learn([tmp_path])
+    summary = recorder.wait(is_kind(LearnSummary))
+    assert isinstance(summary, LearnSummary)
+    assert [failure.subject for failure in summary.failed] == [str(tmp_path / "a.txt")]
+    assert len(summary.learned) == 1
+
+
+def test_an_expected_failure_is_its_own_sentence(started: Start, document: Path) -> None:
+    sentence = "The document is too strange: choose another one."
+    recorder = started(Script(break_at=3, break_with=lambda: EngineError(sentence)))
+    recorder.session.learn([document])
+    summary = recorder.wait(is_kind(LearnSummary))
+    assert isinstance(summary, LearnSummary)
+    assert [failure.sentence for failure in summary.failed] == [sentence]
+
+
+def test_a_crash_goes_to_the_log_and_the_thread_works_on(
+    started: Start, document: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log_file = tmp_path / "the.log"
+    recorder = started(Script(break_at=3), log_file=log_file)
+    with caplog.at_level(logging.ERROR):
+        recorder.session.learn([document])
+        summary = recorder.wait(is_kind(LearnSummary))
+    assert isinstance(summary, LearnSummary)
+    assert str(log_file) in summary.failed[0].sentence
+    assert "a scripted crash" not in summary.failed[0].sentence
+    assert "a scripted crash" in caplog.text
+    recorder.script.break_at = None
+    recorder.session.learn([document])
+    recorder.wait(is_kind(LearnDone))
+
+
+def test_an_answer_streams_and_base_and_learned_differ(started: Start, document: Path) -> None:
+    recorder = started()
+    recorder.session.learn([document])
+    base, learned = recorder.session.compare(QUESTION, Sampling())
+    recorder.wait(lambda event: isinstance(event, AnswerEnded) and event.number == learned)
+    ended = {e.number: e for e in recorder.of(AnswerEnded) if isinstance(e, AnswerEnded)}
+    assert ended[base].text == recorder.script.base_answer
+    assert ended[learned].text == recorder.script.learned_answer
+    assert ended[learned].tokens == len(recorder.script.learned_answer.split())
+    streamed = "".join(
+        e.text for e in recorder.of(AnswerText) if isinstance(e, AnswerText) and e.number == learned
+    )
+    assert streamed == recorder.script.learned_answer
+
+
+def test_an_answer_stops_at_the_next_token(started: Start) -> None:
+    recorder = started(Script(answer_hold=2))
+    number = recorder.session.reply(QUESTION, Sampling(), "base")
+    recorder.wait(is_kind(AnswerText))
+    recorder.session.cancel()
+    recorder.script.go.set()
+    ended = recorder.wait(is_kind(AnswerEnded))
+    assert isinstance(ended, AnswerEnded)
+    assert ended.number == number
+    assert ended.cancelled
+    assert 0 < ended.tokens <= 3
+
+
+def test_forget_reset_alpha_save_and_load(started: Start, document: Path, tmp_path: Path) -> None:
+    recorder = started()
+    session, engine = recorder.session, recorder.engine
+    session.learn([document])
+    recorder.wait(is_kind(LearnSummary))
+    session.save(tmp_path / "saved")
+    session.set_alpha(1.7)
+    session.forget(engine.documents[0].id)
+    recorder.wait(lambda event: isinstance(event, Noted) and "Forgot" in event.text)
+    assert engine.documents == ()
+    assert engine.alpha == 1.0
+    session.load(tmp_path / "saved")
+    recorder.wait(lambda event: isinstance(event, Noted) and "Opened saved" in event.text)
+    assert len(engine.documents) == 1
+    session.reset()
+    recorder.wait(lambda event: isinstance(event, Noted) and "forgotten" in event.text)
+    assert engine.documents == ()
+
+
+def test_a_change_that_fails_tells_its_sentence(started: Start) -> None:
+    recorder = started()
+    recorder.session.forget("nothing")
+    failed = recorder.wait(is_kind(JobFailed))
+    assert isinstance(failed, JobFailed)
+    assert "see the ledger" in failed.sentence
+
+
+def test_a_model_that_cannot_be_loaded_is_told_and_jobs_are_refused(
+    started: Start, document: Path
+) -> None:
+    def fails(report: Report) -> None:
+        report("looking", 0.1)
+        raise ModelError("There is no such model: set model.name.")
+
+    recorder = started(open_engine=fails)
+    failed = recorder.wait(is_kind(EngineFailed))
+    assert isinstance(failed, EngineFailed)
+    assert "set model.name" in failed.sentence
+    recorder.session.learn([document])
+    refused = recorder.wait(is_kind(JobFailed))
+    assert isinstance(refused, JobFailed)
+    assert "No model" in refused.sentence
+    assert recorder.session.alive
+
+
+def test_closing_in_the_middle_of_a_learning_joins_the_thread(document: Path) -> None:
+    recorder = Recorder(Script(learn_hold=5))
+    recorder.session.start()
+    recorder.session.learn([document])
+    recorder.wait(is_kind(Learning))
+    recorder.session.stop()
+    recorder.script.go.set()
+    assert recorder.session.close(30)
+    assert not recorder.session.alive
+    assert recorder.engine.documents == ()
+
+
+def test_closing_a_session_that_was_never_started_is_no_error() -> None:
+    assert Recorder().session.close(1)
+
+
+def test_the_model_is_told_before_any_work(started: Start) -> None:
+    recorder = started()
+    ready = recorder.wait(is_kind(EngineReady))
+    assert isinstance(ready, EngineReady)
+    assert ready.model.name == recorder.host.name
+    assert ready.state.alpha == 0.95
+    recorder.wait(is_kind(WorkEnded))
+
+
+def test_the_outbox_is_bounded_keeps_the_order_and_wakes_only_for_what_matters() -> None:
+    wakes: list[int] = []
+    outbox = Outbox(lambda: wakes.append(1))
+    outbox.put(LearnBegan("id", "Harbour", None))
+    for step in range(5_000):
+        outbox.put(Learning(Progress("learning", step / 5_000, 0.0, step=step)))
+    for word in ("a", "b", "c"):
+        outbox.put(AnswerText(1, word))
+    events = outbox.take()
+    assert len(wakes) == 1
+    assert isinstance(events[0], LearnBegan)
+    assert len(events) == 1 + MAX_STEPS_WAITING + 1
+    assert events[-1] == AnswerText(1, "abc")
+    latest = events[-2]
+    assert isinstance(latest, Learning)
+    assert latest.progress.step == 4_999
+    assert outbox.take() == ()
