@@ -90,8 +90,9 @@ class Workspace(Container):
 
     def turn_to(self, pane: PaneName, *, focus: bool = True) -> None:
         """Bring ``pane`` to the front; where it hides the focused one it is focused anyway."""
+        hidden = pane not in self.visible_panes
         self.pane = pane
-        if focus or self.one_pane:
+        if focus or (hidden and self.one_pane):
             self.call_after_refresh(self.focus_pane, pane)
 
     def focus_pane(self, pane: PaneName) -> None:

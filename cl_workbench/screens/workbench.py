@@ -242,6 +242,7 @@ class WorkbenchScreen(Screen[None]):
         elif self._may_ask():
             self._panes.chat.clear_question()
             self._asking.compare(question)
+            self.call_after_refresh(self.set_focus, self._panes.chat.log_of_turns)
 
     def _may_ask(self) -> bool:
         if self._known.failure is not None:
