@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import re
-
-from charset_normalizer import CharsetMatch, from_bytes
+from typing import TYPE_CHECKING
 
 from engines.protocol import DocumentError
+
+if TYPE_CHECKING:
+    from charset_normalizer import CharsetMatch
 
 # Ordered: the mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
@@ -118,6 +120,8 @@ def _damaged_utf8(content: bytes) -> tuple[str, tuple[str, ...]] | None:
 
 
 def _likely_encoding(sample: bytes) -> str | None:
+    from charset_normalizer import from_bytes
+
     matches = from_bytes(sample, cp_isolation=_CANDIDATES)
     best = matches.best()
     if best is None:

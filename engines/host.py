@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -53,9 +53,10 @@ class ModelHost:
         why: str = "given by the caller",
     ) -> None:
         families.check_supported(model)
-        self.model: Any = model
-        self.model.eval().requires_grad_(False)
+        self.model = cast(Any, model)
         self.tokenizer: Any = tokenizer
+        self.model.eval()
+        self.model.requires_grad_(False)
         self.name = name or str(getattr(model.config, "_name_or_path", "") or "unnamed model")
         self.why = why
 

@@ -236,4 +236,4 @@ class Engine(Protocol):
         """Write the learned state, never the base model, into ``folder``, atomically."""
 
     def load(self, folder: Path) -> None:
-        """Replace the learned state.  Raises ``CheckpointError`` and changes nothing if it does not fit."""
+        """Replace the learned state; a ``CheckpointError`` leaves it as it was."""
