@@ -196,7 +196,12 @@ class DocumentsTree(Tree[Data]):
             arrow = "▾ " if node.is_expanded else "▸ "
             return Text.assemble((arrow, base_style), (str(node.label), style))
         share = self.marks.get(data.path)
-        return self._file_label(str(node.label), share, style)
+        label = self._file_label(one_line(data.path.name), share, style)
+        if above := node.parent and _folders_between(node.parent.data, data.path):
+            # A match lies deeper: its name comes first, since the line may be cut.
+            note = self.get_component_rich_style("documents-tree--note", partial=True)
+            label.append(f"  {above}", style + note)
+        return label
 
     def _file_label(self, name: str, share: float | None, style: Style) -> Text:
         if share is None:
@@ -210,6 +215,12 @@ class DocumentsTree(Tree[Data]):
         return Text.assemble(
             ("● ", mark), (fitted(name, room), style), (f" {figures.percent(share):>4}", mark)
         )
+
+
+def _folders_between(above: Data | None, path: Path) -> str:
+    if not isinstance(above, FolderEntry) or path.parent == above.path:
+        return ""
+    return one_line(str(path.parent.relative_to(above.path)))
 
 
 def _folder_label(folder: Path) -> Text:

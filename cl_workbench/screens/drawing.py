@@ -80,7 +80,7 @@ class Drawing:
             LearnBegan: self._learn_began,
             Learning: self._learning,
             LearnDone: self._learn_done,
-            LearnFailed: lambda event: self._tell(event.sentence, True),
+            LearnFailed: lambda event: None,  # the summary tells of all of them at once
             LearnSummary: self._learn_summary,
             AnswerBegan: lambda event: None,
             AnswerText: self.conversation.add,
@@ -241,7 +241,10 @@ class Drawing:
         self.work = None
         self._status.alpha = self.state.alpha if self.state else None
         self._draw_marks()
-        self._workspace.learn.notice = learning.summary_notice(event)
+        notice = learning.summary_notice(event)
+        self._workspace.learn.notice = notice
+        if "learn" not in self._workspace.visible_panes:
+            self._tell(notice.heading, bool(event.failed))
 
 
 def _ids(state: EngineState) -> set[str]:

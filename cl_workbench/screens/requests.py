@@ -65,7 +65,7 @@ class Requests:
         faults = f" {failed} more can't be read." if failed else ""
         screen = ConfirmScreen(
             f"Learn the {count:,} documents in {one_line(folder.name)}?",
-            f"They are learned one after the other; esc stops between them.{faults} "
+            f"They are learned one after the other; esc stops and keeps those done.{faults} "
             "The Read pane lists them.",
             f"Yes, learn {count:,} documents",
         )

@@ -98,6 +98,7 @@ def test_typing_filters_and_escape_brings_the_folder_back(folder: Path) -> None:
         await pilot.press("o", "d", "d")
         await until(pilot, lambda: "odd" in _labels(tree))
         assert len(tree.root.children) == 1
+        assert "[bold]odd[b].txt  papers" in screen_text(pilot.app)
         assert pane.query_one(Input).value == "odd"
         await pilot.press("escape")
         await until(pilot, lambda: len(tree.root.children) == 2)
