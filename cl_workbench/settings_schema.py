@@ -94,7 +94,7 @@ SETTINGS: tuple[Setting, ...] = (
         "model.device",
         "text",
         "auto",
-        "where the model computes; auto is the first of cuda, mps, cpu that is there",
+        "where the model computes; auto is cuda where there is one, else cpu",
         choices=("auto", "cuda", "cuda:N", "mps", "cpu"),
     ),
     Setting(
@@ -201,7 +201,7 @@ SETTINGS: tuple[Setting, ...] = (
         "alpha.initial",
         "number",
         _TTT.alpha_initial,
-        "the share of the original MLP when learning begins",
+        "the share of the original MLP when the first document is begun",
         low=0,
         high=1,
     ),
@@ -209,8 +209,8 @@ SETTINGS: tuple[Setting, ...] = (
         "alpha.decay_rate",
         "number",
         _TTT.alpha_decay_rate,
-        "what alpha is multiplied by after each pass; 1 keeps it",
-        low=1e-6,
+        "the share of its distance to alpha.min_value that alpha loses with each pass; 0 keeps it",
+        low=0,
         high=1,
     ),
     Setting(

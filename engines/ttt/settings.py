@@ -18,8 +18,8 @@ class TTTSettings:
     """
 
     learning_rate: float = 1e-3
-    mini_batch_size: int = 256
-    gradient_steps: int = 6
+    mini_batch_size: int = 128
+    gradient_steps: int = 7
     context_tokens: int = 256
     max_tokens_per_document: int = 4096
     weight_decay: float = 0.0
