@@ -19,7 +19,7 @@ _UP = "[ + ]"
 class AlphaDial(Widget):
     """α as a number between two places to click; hidden where an engine has no α."""
 
-    DEFAULT_CSS = "AlphaDial { height: 1; width: 20; }"
+    DEFAULT_CSS = "AlphaDial { height: 1; width: 18; margin-left: 1; }"
 
     alpha: reactive[float | None] = reactive(None)
 

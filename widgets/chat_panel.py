@@ -142,13 +142,13 @@ def _in_words(knowledge: Knowledge) -> Content:
         return Content.assemble(
             ("answers as ", "$foreground 70%"),
             ("the base model", "bold $primary"),
-            (f"   {documents} learned, not used", "$foreground 70%"),
+            (f"   {figures.count(knowledge.learned)} learned, not used", "$foreground 70%"),
         )
     if not knowledge.learned:
         return Content.assemble(
             ("answers as ", "$foreground 70%"),
             ("the base model", "bold $primary"),
-            ("   nothing learned yet", "$foreground 70%"),
+            ("   nothing learned", "$foreground 70%"),
         )
     return Content.assemble(
         ("answers from ", "$foreground 70%"), (f"{documents} learned", "bold $success")

@@ -240,6 +240,10 @@ class Drawing:
     def _learn_summary(self, event: LearnSummary) -> None:
         self.work = None
         self._status.alpha = self.state.alpha if self.state else None
+        if self._current is not None:
+            stopped = replace(self._current.frame, seconds_left=None)
+            self._current = replace(self._current, frame=stopped)
+            self._workspace.learn.frame = stopped
         self._draw_marks()
         notice = learning.summary_notice(event)
         self._workspace.learn.notice = notice

@@ -91,7 +91,7 @@ def test_the_panel_says_which_knowledge_answers() -> None:
     panel = ChatPanel()
 
     async def body(pilot: Pilot[None]) -> None:
-        assert "nothing learned yet" in screen_text(pilot.app)
+        assert "nothing learned" in screen_text(pilot.app)
         panel.knowledge = Knowledge(uses_learned=True, learned=2, alpha=0.83)
         await pilot.pause()
         assert "2 documents learned" in screen_text(pilot.app)
