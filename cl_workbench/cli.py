@@ -22,6 +22,7 @@ from cl_workbench.commands.options import PROGRAM, Workspace, shared_options
 from cl_workbench.commands.run import run_workbench
 from cl_workbench.logs import start_logging, stop_logging, without_secrets
 from cl_workbench.settings import SettingsError
+from cl_workbench.terminal_text import printable
 from cl_workbench.version import __version__
 from engines.protocol import EngineError
 
@@ -80,7 +81,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def say(text: str) -> None:
     """Print each line of ``text`` on stderr after the program's name."""
-    for line in without_secrets(text).splitlines():
+    for line in printable(without_secrets(text)).splitlines():
         click.echo(f"{PROGRAM}: {line}", err=True)
 
 
@@ -103,7 +104,7 @@ def _unexpected(workspace: Workspace) -> int:
         log_file = workspace.home.log_file
         start_logging(log_file, "info")
     except EngineError:
-        click.echo(without_secrets(_traceback()), err=True)
+        click.echo(printable(without_secrets(_traceback())), err=True)
         say(f"Something failed unexpectedly ({name}); please report the lines above.")
         return FAILED
     logging.getLogger(__name__).exception("unexpected failure")

@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 from cl_workbench.settings_schema import SECTIONS, SETTINGS, Setting, Value
+from cl_workbench.terminal_text import escaped
 
 _WIDTH = 96
 _HEADER = """\
@@ -65,4 +66,4 @@ def _scalar(text: str) -> str:
     reserved = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
     if plain and text.isascii() and text.lower() not in reserved:
         return text
-    return json.dumps(text, ensure_ascii=False)
+    return escaped(json.dumps(text, ensure_ascii=False))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cl_workbench.commands.console import json_line
+from cl_workbench.commands.console import echo_path, json_line
 from cl_workbench.commands.options import KeyType, Workspace, shared_options
 from cl_workbench.settings import (
     SettingsError,
@@ -18,6 +18,7 @@ from cl_workbench.settings import (
 )
 from cl_workbench.settings_schema import BY_KEY, SETTINGS, Value
 from cl_workbench.settings_text import yaml_text
+from cl_workbench.terminal_text import one_line, printable
 
 
 @click.group()
@@ -47,7 +48,7 @@ def show(workspace: Workspace, as_json: bool) -> None:
     for key, text in texts.items():
         source = settings.source(key)
         place = f" ({settings.where(key)})" if source in {"profile", "user"} else ""
-        click.echo(f"{key:<{key_width}}  {text:<{text_width}}  {source}{place}")
+        click.echo(one_line(f"{key:<{key_width}}  {text:<{text_width}}  {source}{place}"))
 
 
 @config.command()
@@ -61,7 +62,7 @@ def get(workspace: Workspace, key: str, as_json: bool) -> None:
     if as_json:
         click.echo(json_line({"key": key, "value": _plain(value)}))
     else:
-        click.echo(str(value) if isinstance(value, str | Path) else yaml_text(value))
+        click.echo(printable(str(value) if isinstance(value, str | Path) else yaml_text(value)))
 
 
 @config.command(name="set", context_settings={"ignore_unknown_options": True})
@@ -73,7 +74,7 @@ def set_(workspace: Workspace, key: str, value: str) -> None:
     """Set KEY to VALUE in your settings file, from now on."""
     path = workspace.home.user_settings
     new = set_in_file(path, key, value)
-    click.echo(f"{key} is {yaml_text(new)} now, in {path}.")
+    click.echo(printable(f"{key} is {yaml_text(new)} now, in {path}."))
 
 
 @config.command()
@@ -84,9 +85,9 @@ def unset(workspace: Workspace, key: str) -> int:
     """Take KEY out of your settings file, so that the default counts again."""
     path = workspace.home.user_settings
     if unset_in_file(path, key):
-        click.echo(f"{key} is no longer set in {path}.")
+        click.echo(one_line(f"{key} is no longer set in {path}."))
     elif key in BY_KEY:
-        click.echo(f"{key} was not set in {path}; nothing has changed.")
+        click.echo(one_line(f"{key} was not set in {path}; nothing has changed."))
     else:
         raise click.UsageError(unknown_key_problem(key))
     return 0
@@ -97,7 +98,7 @@ def unset(workspace: Workspace, key: str) -> int:
 @click.pass_obj
 def path_(workspace: Workspace) -> None:
     """Print the path of your settings file, which may not exist yet."""
-    click.echo(str(workspace.home.user_settings))
+    echo_path(workspace.home.user_settings)
 
 
 @config.command()
@@ -112,7 +113,7 @@ def validate(workspace: Workspace, file: Path | None) -> int:
         problems = file_problems(file)
         if problems:
             raise SettingsError(problems)
-        click.echo(f"{file} is fine.")
+        click.echo(one_line(f"{file} is fine."))
         return 0
     count = sum(workspace.settings.source(setting.key) != "default" for setting in SETTINGS)
     click.echo(f"All settings are fine; {count} of {len(SETTINGS)} differ from the default.")

@@ -8,10 +8,13 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import click
+
+from cl_workbench.terminal_text import escaped, one_line, printable
 
 if TYPE_CHECKING:
     from engines.protocol import Progress
@@ -79,6 +82,7 @@ class Bar:
 
     def show(self, stage: str, fraction: float | None, detail: str = "") -> None:
         """Move the bar; a new stage begins a new one in its place."""
+        stage, detail = one_line(stage), printable(detail)
         if stage != self._stage:
             if self._task is not None:
                 self._progress.remove_task(self._task)
@@ -113,7 +117,8 @@ class PlainLines:
             return
         self._last = (stage, tenth)
         share = "" if fraction is None else f" {fraction:.0%}"
-        click.echo(f"{stage}{share}{'  ' if detail else ''}{detail}", err=True)
+        line = f"{one_line(stage)}{share}{'  ' if detail else ''}{printable(detail)}"
+        click.echo(line, err=True)
 
 
 def learning_detail(event: Progress) -> str:
@@ -154,14 +159,14 @@ def json_output() -> Iterator[Emit]:
         os.close(kept)
 
 
-def printable(text: str) -> str:
-    """``text`` without control characters, which a terminal would obey."""
-    return "".join(c for c in text if c.isprintable() or c in "\n\t")
+def echo_path(path: Path) -> None:
+    """Print a path alone: exactly as it is for a program that reads it, else made printable."""
+    click.echo(printable(str(path)) if sys.stdout.isatty() else os.fsencode(path))
 
 
 def json_line(record: dict[str, Any]) -> str:
     """``record`` as one line of JSON; a number that is not finite becomes null."""
-    return json.dumps(_finite(record), ensure_ascii=False, allow_nan=False)
+    return escaped(json.dumps(_finite(record), ensure_ascii=False, allow_nan=False))
 
 
 def _finite(value: Any) -> Any:

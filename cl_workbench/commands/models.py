@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from cl_workbench import assembly
-from cl_workbench.commands.console import json_line, json_output, progress_display
+from cl_workbench.commands.console import echo_path, json_line, json_output, progress_display
 from cl_workbench.commands.options import Workspace, shared_options
+from cl_workbench.terminal_text import one_line
 from engines.protocol import ModelError
 
 _MEGABYTE = 1_000_000
@@ -39,7 +40,9 @@ def list_(workspace: Workspace, as_json: bool) -> None:
         return
     for model in found:
         size = f"{model.bytes / _MEGABYTE:,.0f} MB"
-        click.echo(f"{model.name}  {model.kind}  {size}  {model.path}")
+        click.echo(
+            one_line(f"{model.name}") + f"  {model.kind}  {size}  {one_line(str(model.path))}"
+        )
     if not found:
         click.echo(f"No model in {cache} yet: `cl-workbench models pull embedded` fetches one.")
 
@@ -61,7 +64,7 @@ def pull(workspace: Workspace, name: str, as_json: bool) -> None:
         if as_json:
             emit({"name": name, "path": str(path)})
     if not as_json:
-        click.echo(f"{name} is in {path}.")
+        click.echo(one_line(f"{name} is in {path}."))
 
 
 @models.command(name="path")
@@ -70,7 +73,7 @@ def pull(workspace: Workspace, name: str, as_json: bool) -> None:
 @click.pass_obj
 def path_(workspace: Workspace, name: str) -> None:
     """Print where NAME lies in the cache."""
-    click.echo(str(_located(name)))
+    echo_path(_located(name))
 
 
 @models.command()
@@ -84,7 +87,7 @@ def remove(workspace: Workspace, name: str) -> None:
     workspace.start_log()
     _located(name)
     freed = store.remove(name, assembly.model_cache())
-    click.echo(f"Removed {name}; {freed / _MEGABYTE:,.0f} MB are free again.")
+    click.echo(f"Removed {one_line(name)}; {freed / _MEGABYTE:,.0f} MB are free again.")
 
 
 def _located(name: str) -> Path:
