@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -14,15 +15,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cl_workbench import assembly
-from cl_workbench.commands.console import Emit, json_output, printable, progress_display
+from cl_workbench.commands.console import Emit, json_output, progress_display
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
 from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
+from cl_workbench.terminal_text import one_line, printable
 from engines.protocol import Citation, EngineError, Piece, Turn
 
 if TYPE_CHECKING:
     from cl_workbench.settings import Settings
 
+log = logging.getLogger(__name__)
+
 BASE = "base"
+_SHOWN_OF_QUESTION = 80
 
 Reply = Callable[[Sequence[Turn]], Iterator[Piece]]
 
@@ -145,6 +150,7 @@ def _learned(engine: Any, model: str, settings: Settings, alpha: float | None) -
 
 
 def _answer_all(asked: list[str], answerer: Answerer, settings: Settings, emit: Emit | None) -> int:
+    """Answer each question; one that fails is told, and the others still go on."""
     failed = False
     for question in asked:
         turns = assembly.conversation(question, settings)
@@ -154,9 +160,24 @@ def _answer_all(asked: list[str], answerer: Answerer, settings: Settings, emit: 
             else:
                 _stream(question if len(asked) > 1 else None, turns, answerer)
         except EngineError as error:
-            click.echo(f"{question}: {error}", err=True)
-            failed = True
+            failed = _failed(question, str(error), emit)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            log.exception("answering failed")
+            reason = f"Answering failed unexpectedly ({type(error).__name__}); see the log."
+            failed = _failed(question, reason, emit)
     return int(failed)
+
+
+def _failed(question: str, reason: str, emit: Emit | None) -> bool:
+    if emit:
+        emit({"question": question, "error": reason})
+    shown = one_line(question)
+    if len(shown) > _SHOWN_OF_QUESTION:
+        shown = f"{shown[:_SHOWN_OF_QUESTION]}…"
+    click.echo(f"{shown}: {one_line(reason)}", err=True)
+    return True
 
 
 def answer_record(question: str, turns: Sequence[Turn], answerer: Answerer) -> dict[str, Any]:
@@ -179,12 +200,14 @@ def answer_record(question: str, turns: Sequence[Turn], answerer: Answerer) -> d
 
 def _stream(heading: str | None, turns: Sequence[Turn], answerer: Answerer) -> None:
     if heading is not None:
-        click.echo(f"> {heading}")
+        click.echo(f"> {one_line(heading)}")
     pieces = []
-    for piece in answerer.reply(turns):
-        click.echo(printable(piece.text), nl=False)
-        pieces.append(piece)
-    click.echo("\n" if heading is not None else "")
+    try:
+        for piece in answerer.reply(turns):
+            click.echo(printable(piece.text), nl=False)
+            pieces.append(piece)
+    finally:
+        click.echo("\n" if heading is not None else "")
     for citation in _citations(pieces):
         click.echo(printable(f"  from {citation.title}: {citation.passage}"))
 

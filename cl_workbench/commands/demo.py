@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cl_workbench import assembly
-from cl_workbench.commands.console import learning_detail, printable, progress_display
-from cl_workbench.commands.learn import summary_line
+from cl_workbench.commands.console import learning_detail, progress_display
 from cl_workbench.commands.options import Workspace
+from cl_workbench.commands.outcome import summary_line
 from cl_workbench.commands.session import open_engine, open_host
+from cl_workbench.terminal_text import one_line, printable
 from engines.documents import read_file, samples
 from engines.protocol import Document, Engine, EngineError, LearnReport, Progress, Sampling
 from engines.samples import sample_questions
@@ -39,7 +40,7 @@ def demonstrate(workspace: Workspace) -> int:
         after = _continuation(host, engine, asked.cloze)
         engine.forget(report.id)
         forgotten = _continuation(host, engine, asked.cloze)
-    click.echo(f"The model is {host.name}: {host.why}.")
+    click.echo(one_line(f"The model is {host.name}: {host.why}."))
     click.echo(f"It learned {summary_line(report)}.")
     click.echo(f"Asked to go on with: {asked.cloze} ...")
     click.echo(f"  the document:       {asked.answers[0]}")

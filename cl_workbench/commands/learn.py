@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,60 +20,20 @@ from cl_workbench.commands.console import (
 )
 from cl_workbench.commands.interrupts import Interrupts
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
+from cl_workbench.commands.outcome import Outcome, summarise
 from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
 from cl_workbench.home import made
+from cl_workbench.terminal_text import one_line
 from engines.documents import UnreadableDocument, read_paths, read_stream
 from engines.protocol import Document, DocumentError, Engine, EngineError, LearnReport, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 STANDARD_INPUT = "-"
-
-REPORTED = (
-    "id",
-    "path",
-    "title",
-    "tokens",
-    "tokens_read",
-    "loss_before",
-    "loss_after",
-    "held_out_loss_before",
-    "held_out_loss_after",
-    "seconds",
-    "tokens_per_second",
-    "gate_open_share",
-)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of the documents so far."""
-
-    engine: str
-    model: str | None = None
-    learned: list[LearnReport] = field(default_factory=list)
-    failed: list[UnreadableDocument] = field(default_factory=list)
-    interrupted: bool = False
-    saved: str | None = None
-    seconds: float = 0.0
-
-    @property
-    def exit_code(self) -> int:
-        """130 if interrupted, 1 if a document failed, else 0."""
-        return 130 if self.interrupted else int(bool(self.failed))
-
-    def record(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
-        return {
-            "engine": self.engine,
-            "model": self.model,
-            "seconds": round(self.seconds, 3),
-            "documents": [{k: getattr(r, k) for k in REPORTED} for r in self.learned],
-            "failed": [{"path": f.path, "reason": f.reason} for f in self.failed],
-        }
 
 
 @click.command()
@@ -117,7 +77,7 @@ def learn(
         if emit:
             emit(outcome.record())
     if not as_json:
-        _summarise(outcome)
+        summarise(outcome)
     return outcome.exit_code
 
 
@@ -162,8 +122,26 @@ def _learn_all(
             _Lesson(engine, outcome, display, interrupts).learn(documents)
         if save is not None and outcome.learned:
             display.show(f"saving {save}", None)
-            engine.save(workspace.home.checkpoint(save))
-            outcome.saved = save
+            _save(engine, workspace.home.checkpoint(save), outcome)
+
+
+def _save(engine: Engine, folder: Path, outcome: Outcome) -> None:
+    """Save; a failure is noted, as what was learned until here still has to be told."""
+    try:
+        engine.save(folder)
+    except EngineError as error:
+        fault = str(error)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+        fault = f"Saving as {folder.name} was interrupted."
+    except Exception as error:
+        log.exception("saving %s failed", folder)
+        fault = f"Saving failed unexpectedly ({type(error).__name__}); see the log."
+    else:
+        outcome.saved = folder.name
+        return
+    outcome.save_error = fault
+    click.echo(f"Not saved: {one_line(fault)}", err=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +157,7 @@ class _Lesson:
         for number, document in enumerate(documents, start=1):
             done = len(self.outcome.learned) + len(self.outcome.failed)
             if not self.interrupts.requested:
-                self._learn_one(document, f"[{number}/{len(documents)}] {document.title[:32]}")
+                self._learn_one(document, _label(document, number, len(documents)))
             if done == len(self.outcome.learned) + len(self.outcome.failed):
                 reason = "It was interrupted before it was learned."
                 _fail(self.outcome, _path(document), reason)
@@ -194,6 +172,7 @@ class _Lesson:
                 else:
                     self.outcome.learned.append(event)
                     log.info("learned %s", event)
+                    _tell_notes(event)
         except EngineError as error:
             _fail(self.outcome, _path(document), str(error))
         except Exception as error:
@@ -215,13 +194,22 @@ class _Lesson:
                 close()
 
 
+def _label(document: Document, number: int, count: int) -> str:
+    return f"[{number}/{count}] {one_line(document.title)[:32]}"
+
+
+def _tell_notes(report: LearnReport) -> None:
+    for note in report.notes:
+        click.echo(f"{one_line(report.title)}: {one_line(note)}", err=True)
+
+
 def _path(document: Document) -> str:
     return document.path or STANDARD_INPUT
 
 
 def _fail(outcome: Outcome, path: str, reason: str) -> None:
     outcome.failed.append(UnreadableDocument(path, reason))
-    click.echo(reason if path in reason else f"{path}: {reason}", err=True)
+    click.echo(one_line(reason if path in reason else f"{path}: {reason}"), err=True)
 
 
 def _preview(workspace: Workspace, documents: list[Document], outcome: Outcome, emit: Any) -> None:
@@ -236,33 +224,5 @@ def _preview(workspace: Workspace, documents: list[Document], outcome: Outcome, 
         return
     for document in documents:
         size = f"{len(document.text):,} characters"
-        click.echo(f"{_path(document)}  {document.title}  {size}")
+        click.echo(one_line(_path(document)) + f"  {one_line(document.title)}  {size}")
     click.echo(f"{len(documents)} would be learned, {len(outcome.failed)} can't be read.")
-
-
-def _summarise(outcome: Outcome) -> None:
-    for report in outcome.learned:
-        click.echo(summary_line(report))
-    total = len(outcome.learned) + len(outcome.failed)
-    with_model = f" with {outcome.engine} on {outcome.model}" if outcome.model else ""
-    click.echo(
-        f"Learned {len(outcome.learned)} of {total}{with_model} in {outcome.seconds:.1f} s"
-        + (f", saved as {outcome.saved}." if outcome.saved else ".")
-    )
-    if outcome.failed:
-        click.echo(f"Not learned: {', '.join(failure.path for failure in outcome.failed)}")
-
-
-def summary_line(report: LearnReport) -> str:
-    """One line on one learned document: losses before and after, tokens, time."""
-    read = f"{report.tokens_read:,} tokens"
-    if report.tokens_read < report.tokens:
-        read = f"{report.tokens_read:,} of {report.tokens:,} tokens"
-    held_out = ""
-    if report.held_out_loss_before is not None and report.held_out_loss_after is not None:
-        held_out = f", held-out {report.held_out_loss_before:.2f} to "
-        held_out += f"{report.held_out_loss_after:.2f}"
-    return (
-        f"{report.title} ({report.id}): loss {report.loss_before:.2f} to "
-        f"{report.loss_after:.2f}{held_out}, {read}, {report.seconds:.1f} s"
-    )

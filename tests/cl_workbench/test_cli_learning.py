@@ -9,8 +9,8 @@ import pytest
 
 from cl_workbench import assembly
 from cl_workbench.cli import run
-from cl_workbench.commands.learn import REPORTED
-from engines.protocol import Document
+from cl_workbench.commands.outcome import REPORTED
+from engines.protocol import CheckpointError, Document
 from tests.cl_workbench.command_line import TEXT, program, quick, save_tiny, start
 
 
@@ -148,8 +148,88 @@ def test_a_line_that_holds_no_question_is_named(call, tmp_path, line):
 def test_a_question_too_long_for_the_model_fails_alone(call):
     code, out, err = call("ask", "word " * 3000, "Who?", "--base", "--json")
     assert code == 1
-    assert [json.loads(line)["question"] for line in out.splitlines()] == ["Who?"]
+    failed, answered = map(json.loads, out.splitlines())
+    assert list(failed) == ["question", "error"]
+    assert "shorten it" in failed["error"]
+    assert answered["question"] == "Who?"
     assert "shorten it" in err
+
+
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_an_answer_that_breaks_unexpectedly_leaves_the_others(call, home, monkeypatch, options):
+    build = assembly.build_host
+
+    def fragile(settings, report):
+        host = build(settings, report)
+        reply = host.reply
+
+        def breaking(turns, sampling):
+            if "built" in turns[-1].content:
+                raise RuntimeError("out of something")
+            yield from reply(turns, sampling)
+
+        host.reply = breaking
+        return host
+
+    monkeypatch.setattr(assembly, "build_host", fragile)
+    code, out, err = call("ask", "Who built it?", "When?", "--base", *options)
+    assert code == 1
+    assert "When?" in out.splitlines()[-1 if options else 3]
+    assert "Who built it?: Answering failed unexpectedly (RuntimeError); see the log." in err
+    assert "out of something" in (home / "logs" / "cl-workbench.log").read_text()
+
+
+def test_control_characters_of_a_file_of_questions_do_not_reach_the_terminal(call, tmp_path):
+    (tmp_path / "q.txt").write_text("Who\x1b]0;owned\x07 \x9b31mbuilt?\nWhen?\n")
+    code, out, err = call("ask", "--questions", tmp_path / "q.txt", "--base")
+    assert code == 0
+    assert "> Who]0;owned 31mbuilt?\n" in out
+    code, out, err = call("ask", "--questions", tmp_path / "q.txt", "--base", "--json")
+    assert not set("\x1b\x07\x9b") & set(out + err)
+    assert json.loads(out.splitlines()[0])["question"] == "Who\x1b]0;owned\x07 \x9b31mbuilt?"
+
+
+def test_control_characters_of_titles_and_names_do_not_reach_the_terminal(call, tmp_path):
+    evil = tmp_path / "mill\x1b[2J\x9b.md"
+    evil.write_text(TEXT.replace("The mill", "The \x1b[31m\x9bmill", 1))
+    (tmp_path / "empty\x1b[2J.txt").write_text("")
+    for options in ([], ["--dry-run"], ["--json"]):
+        _, out, err = call("learn", *sorted(tmp_path.glob("*\x1b*")), *options)
+        assert "mill" in out
+        assert not set("\x1b\x9b") & set(out + err)
+
+
+def test_notes_on_a_document_are_told(call, mill):
+    limit = ["--set", "ttt.max_tokens_per_document=40"]
+    code, out, err = call("learn", mill, *limit, "--json")
+    assert code == 0
+    (note,) = json.loads(out)["documents"][0]["notes"]
+    assert "40 of" in note
+    assert f"The mill at Orr: {note}\n" in err
+
+
+def test_what_was_learned_is_told_although_it_could_not_be_saved(call, mill, monkeypatch):
+    build = assembly.build_engine
+
+    def without_room(name, host, settings):
+        engine = build(name, host, settings)
+
+        def save(folder):
+            raise CheckpointError("The disk is full: make room.")
+
+        engine.save = save
+        return engine
+
+    monkeypatch.setattr(assembly, "build_engine", without_room)
+    code, out, err = call("learn", mill, "--save", "mill", "--json")
+    assert code == 1
+    record = json.loads(out)
+    assert record["save_error"] == "The disk is full: make room."
+    assert len(record["documents"]) == 1
+    code, out, err = call("learn", mill, "--save", "mill")
+    assert code == 1
+    assert "but not saved" in out
+    assert "Not saved: The disk is full: make room." in err
 
 
 def test_a_checkpoint_that_is_not_there_is_told_before_the_model_loads(call, mill):
