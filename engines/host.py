@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from engines import families
+from engines.conversation import conversation_text, without_oldest_exchange
 from engines.fingerprint import fingerprint
 from engines.generation import TextAssembler, TokenChooser
 from engines.protocol import EngineError, Piece, Sampling, Turn
@@ -113,30 +114,38 @@ class ModelHost:
         return self.model.base_model
 
     @property
+    def start_token(self) -> int | None:
+        """The token that this model reads in front of a text, if its tokenizer has one."""
+        token = self.tokenizer.bos_token_id
+        return None if token is None else int(token)
+
+    @property
     def context_limit(self) -> int:
         """The longest sequence in tokens that the model was made for."""
         return int(getattr(self.model.config, "max_position_embeddings", 2048))
 
     def encode(self, text: str) -> Tensor:
         """Token ids of plain text, shape ``[tokens]``, with the model's own start token if any."""
-        encoded = self.tokenizer(text, return_tensors="pt", verbose=False)
-        return torch.as_tensor(encoded["input_ids"][0], dtype=torch.long, device=self.device)
+        ids = self.tokenizer(text, verbose=False)["input_ids"]
+        return torch.tensor(ids, dtype=torch.long, device=self.device)
 
     def prompt(self, turns: Sequence[Turn]) -> Tensor:
         """Token ids of a conversation up to where the answer starts, shape ``[tokens]``.
 
         Uses the chat template; a base model without one continues the plain text.
+
+        Raises:
+            EngineError: if there is nothing to answer, or the template refuses the turns.
         """
-        if not turns:
-            raise EngineError("There is nothing to answer: type a question first.")
         if self.tokenizer.chat_template is None:
-            return self.encode("\n\n".join(turn.content for turn in turns))
-        messages = [{"role": turn.role, "content": turn.content} for turn in turns]
-        text = self.tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=False
-        )
-        ids = self.tokenizer(text, return_tensors="pt", add_special_tokens=False, verbose=False)
-        return torch.as_tensor(ids["input_ids"][0], dtype=torch.long, device=self.device)
+            ids = self.encode("\n\n".join(turn.content for turn in turns))
+        else:
+            text = conversation_text(self.tokenizer, turns) if turns else ""
+            whole = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+            ids = torch.tensor(whole, dtype=torch.long, device=self.device)
+        if not len(ids):
+            raise EngineError("There is nothing to answer: type a question first.")
+        return ids
 
     def fit(self, turns: Sequence[Turn], new_tokens: int) -> Tensor:
         """``prompt`` of as many turns as fit; the oldest go first, system and question stay.
@@ -148,14 +157,14 @@ class ModelHost:
         kept = list(turns)
         ids = self.prompt(kept)
         while len(ids) > room:
-            spare = next((i for i, t in enumerate(kept[:-1]) if t.role != "system"), None)
-            if spare is None:
+            shorter = without_oldest_exchange(kept)
+            if len(shorter) == len(kept):
                 raise EngineError(
                     f"The question has {len(ids)} tokens and leaves no room for an answer of "
                     f"{new_tokens} in this model's {self.context_limit}: shorten it or lower "
                     "generation.max_new_tokens."
                 )
-            del kept[spare]
+            kept = shorter
             ids = self.prompt(kept)
         return ids
 
@@ -198,7 +207,7 @@ class ModelHost:
     def end_tokens(self) -> frozenset[int]:
         """Token ids that end an answer: end of text and end of turn."""
         configured = getattr(self.model.generation_config, "eos_token_id", None)
-        ids = configured if isinstance(configured, list) else [configured]
+        ids = [*configured] if isinstance(configured, list) else [configured]
         turn_marks = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>")
         known = self.tokenizer.get_vocab()
         ids += [self.tokenizer.eos_token_id, *(known.get(mark) for mark in turn_marks)]

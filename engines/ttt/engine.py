@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,19 +25,16 @@ from engines.protocol import (
     Turn,
 )
 from engines.ttt import stored
-from engines.ttt.dual_mlp import DualMLP, injected, mlp_of
-from engines.ttt.gate import ActivationMeter, open_neurons, scores, snapshot
-from engines.ttt.learner import Learner
-from engines.ttt.ledger import Entry, changes_of, learned_duals
+from engines.ttt.dual_mlp import AlreadyInjectedError, DualMLP, injected, mlp_of
+from engines.ttt.gate import snapshot
+from engines.ttt.ledger import Entry, learned_duals
+from engines.ttt.lesson import Learned, Lesson
 from engines.ttt.progress import Meter
 from engines.ttt.retention import Retention
 from engines.ttt.settings import TTTSettings
-from engines.ttt.upper import Recording, Span, UpperLayers, spans
+from engines.ttt.upper import UpperLayers
 
 FEWEST_TOKENS = 8
-STEP_WORK = 3.0  # a gradient step in forward passes
-
-Events = Generator[Progress, None, None]
 
 
 class TTTEngine:
@@ -62,6 +58,8 @@ class TTTEngine:
         self.settings = settings or TTTSettings()
         self._decoder = families.decoder_layers(host.model)
         self.layers = modified_layers(len(self._decoder), self.settings)
+        self.neurons = families.gated_mlp_parts(mlp_of(self._decoder, self.layers[0])).neurons
+        check_settings(host, self.settings)
         self._upper = UpperLayers(host, self.layers[0])
         gates = cache or default_cache() / "gates"
         self._retention = Retention(host, self._upper, self.layers, self.settings, gates)
@@ -75,16 +73,14 @@ class TTTEngine:
         return tuple(entry.report for entry in self._entries)
 
     @property
-    def neurons(self) -> int:
-        """Neurons per MLP."""
-        return families.gated_mlp_parts(mlp_of(self._decoder, self.layers[0])).neurons
-
-    @property
     def gate(self) -> GateSnapshot | None:
         """The gate that the last document of the ledger learned through."""
         if not self._entries:
             return None
-        return self._snapshot({n: c.index for n, c in self._entries[-1].changes.items()})
+        changes = self._entries[-1].changes
+        opened = [changes[number].index.long() for number in self.layers]
+        gated = any(len(index) < self.neurons for index in opened)
+        return snapshot(self.layers, self.neurons, opened, calibrated=gated)
 
     @property
     def alpha(self) -> float:
@@ -112,61 +108,37 @@ class TTTEngine:
         prompt = self.host.fit(turns, sampling.max_new_tokens)
         yield from self.host.generate(prompt, sampling, around=self.active)
 
-    def held_out_loss(self) -> float:
+    def held_out_loss(self) -> float | None:
         """Mean nats per token of the held-out text with what is learned, at the α in use."""
-        with self.active():
-            return self._upper.mean_loss(self._retention.recordings)
+        for _ in self._retention.record(Meter()):
+            pass
+        total = 0.0
+        for recording in self._retention.recordings:
+            with self.active(), torch.no_grad():
+                total += float(self._upper.loss(recording)) * recording.new
+        return total / self._retention.tokens if self._retention.tokens else None
 
     def learn(self, document: Document) -> Iterator[Progress | LearnReport]:
         """Learn ``document``; closing the iterator before the report leaves no trace."""
+        if any(isinstance(layer.mlp, DualMLP) for layer in self._decoder):
+            raise AlreadyInjectedError(
+                "This model carries learned layers now: leave `with engine.active()` to learn."
+            )
         ids = self._tokens_of(document)
-        read = ids[: self.settings.max_tokens_per_document or len(ids)]
-        meter = Meter()
-        windows = spans(read, self.settings.mini_batch_size, self.settings.context_tokens)
-        predicted = sum(window.new for window in windows)
-        meter.plan(predicted * (2 + self.settings.gradient_steps * STEP_WORK))
-        yield meter.event("reading", tokens=len(read), passes=self.settings.gradient_steps)
-        gated = self.settings.gate_threshold > 0
-        for _ in self._retention.statistics(meter) if gated else ():
-            yield meter.event("calibrating gates, once per model")
-        recordings, opened = yield from self._read(windows, meter)
-        learner = Learner(
+        limit = self.settings.max_tokens_per_document or len(ids)
+        lesson = Lesson(
             self.host,
             self._upper,
+            self._retention,
             self.settings,
-            earlier=changes_of(self._entries),
-            opened=opened,
+            layers=self.layers,
+            entries=self._entries,
             alpha=self._learned_alpha(),
         )
-        with learner.block():
-            before = self._losses(recordings)
-        yield meter.event(
-            "learning",
-            steps=len(recordings) * self.settings.gradient_steps,
-            loss=before[0],
-            alpha=learner.alpha,
-            held_out_loss=before[1],
-            held_out_loss_before=before[1],
-            gate=self._snapshot(opened),
-        )
-        yield from self._descend(learner, recordings, meter)
-        changes = learner.changes()
-        trial = Entry(_report(document, len(ids), len(read), learner.alpha), changes)
-        duals = learned_duals(self._decoder, [*self._entries, trial], learner.alpha)
-        with injected(self._decoder, duals):
-            after = self._losses(recordings)
-        share = sum(len(i) for i in opened.values()) / (len(opened) * self.neurons)
-        report = dataclasses.replace(
-            trial.report,
-            loss_before=before[0],
-            loss_after=after[0],
-            held_out_loss_before=before[1],
-            held_out_loss_after=after[1],
-            seconds=meter.seconds,
-            tokens_per_second=meter.tokens_per_second or 0.0,
-            gate_open_share=share,
-        )
-        self._keep([*self._entries, Entry(report, changes)])
+        with one_sentence_for_memory():
+            learned = yield from lesson.events(ids[:limit])
+        report = _report(document, len(ids), min(limit, len(ids)), learned, lesson.meter)
+        self._keep([*self._entries, Entry(report, learned.changes)])
         yield report
 
     def _tokens_of(self, document: Document) -> Tensor:
@@ -183,58 +155,11 @@ class TTTEngine:
             )
         return ids
 
-    def _read(
-        self, windows: Sequence[Span], meter: Meter
-    ) -> Generator[Progress, None, tuple[list[Recording], dict[int, Tensor]]]:
-        activation = ActivationMeter(self.host, self.layers)
-        recordings = []
-        for window in windows:
-            with activation.reading(window.new):
-                recordings.append(self._upper.record(window))
-            meter.did(2 * window.new)
-            yield meter.event("reading")
-        counts = self._retention.counts
-        if counts is None or self.settings.gate_threshold <= 0:
-            opened = [torch.arange(self.neurons) for _ in self.layers]
-        else:
-            opened = open_neurons(scores(activation.mean(), counts), self.settings.gate_threshold)
-        return recordings, dict(zip(self.layers, opened, strict=True))
-
-    def _descend(self, learner: Learner, recordings: list[Recording], meter: Meter) -> Events:
-        passes_done = 0
-        for step in learner.steps(recordings):
-            meter.learned(step.tokens, step.seconds)
-            meter.did(step.tokens * STEP_WORK)
-            measured: dict[str, float] = {}
-            if step.passes_done > passes_done and self._retention.recordings:
-                with learner.block():
-                    measured["held_out_loss"] = self._upper.mean_loss(self._retention.recordings)
-            passes_done = step.passes_done
-            yield meter.event(
-                "learning",
-                step=step.step,
-                passes_done=step.passes_done,
-                loss=step.loss,
-                alpha=step.alpha,
-                **measured,
-            )
-
-    def _losses(self, recordings: list[Recording]) -> tuple[float, float | None]:
-        held_out = self._retention.recordings
-        document = self._upper.mean_loss(recordings)
-        return document, self._upper.mean_loss(held_out) if held_out else None
-
     def _learned_alpha(self) -> float:
         report = self._entries[-1].report if self._entries else None
-        return report.alpha if report and report.alpha else self.settings.alpha_initial
-
-    def _snapshot(self, opened: Mapping[int, Tensor]) -> GateSnapshot:
-        return snapshot(
-            self.layers,
-            self.neurons,
-            [opened[number] for number in self.layers],
-            calibrated=self.settings.gate_threshold > 0,
-        )
+        if report is None or report.alpha is None:
+            return self.settings.alpha_initial
+        return report.alpha
 
     def _keep(self, entries: list[Entry]) -> None:
         self._entries = entries
@@ -277,7 +202,7 @@ class TTTEngine:
         manifest, tensors = checkpoints.read(
             folder, engine=self.name, model=self.host.name, fingerprint=self.host.fingerprint
         )
-        entries, alpha = stored.unpack(folder, manifest, tensors, self._decoder)
+        entries, alpha = stored.unpack(folder, manifest, tensors, self._decoder, self.layers)
         self._keep(entries)
         self.alpha = alpha
 
@@ -296,15 +221,50 @@ def modified_layers(count: int, settings: TTTSettings) -> tuple[int, ...]:
             f"model.modified_layers_start {start} and model.modified_layers_end {end} don't name "
             f"layers of this model: it has {count}, numbered from 0, the end is not included."
         )
-    if settings.alpha_initial >= 1.0 and settings.alpha_decay_rate == 0.0:
-        raise EngineError(
-            "α stays at 1 and nothing could be learned: lower alpha.initial or raise "
-            "alpha.decay_rate."
-        )
     return tuple(range(start, end))
 
 
-def _report(document: Document, tokens: int, read: int, alpha: float) -> LearnReport:
+def check_settings(host: ModelHost, settings: TTTSettings) -> None:
+    """Refuse settings that can't teach this model anything.
+
+    Raises:
+        EngineError: naming the setting and what to do.
+    """
+    if settings.alpha_initial >= 1.0:
+        raise EngineError(
+            "At α = 1 nothing reaches the weights that learn: set alpha.initial below 1."
+        )
+    if 0 < settings.max_tokens_per_document < FEWEST_TOKENS:
+        raise EngineError(
+            f"ttt.max_tokens_per_document {settings.max_tokens_per_document} is too few to learn "
+            f"from: set at least {FEWEST_TOKENS}, or 0 to read everything."
+        )
+    longest = settings.mini_batch_size + settings.context_tokens
+    if longest > host.context_limit:
+        raise EngineError(
+            f"ttt.mini_batch_size and ttt.context_tokens make {longest} tokens together, and "
+            f"{host.name} reads {host.context_limit}: lower one of them."
+        )
+
+
+@contextmanager
+def one_sentence_for_memory() -> Iterator[None]:
+    """Turn running out of memory, on a GPU or not, into an ``EngineError``.
+
+    It is raised inside the learn generator, so what the engine knew before still holds.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise EngineError(
+            "There is not enough memory to learn this: lower ttt.mini_batch_size, "
+            "ttt.context_tokens or ttt.max_tokens_per_document. Nothing was changed."
+        ) from error
+
+
+def _report(
+    document: Document, tokens: int, read: int, learned: Learned, meter: Meter
+) -> LearnReport:
     notes = document.notes
     if read < tokens:
         limit = "ttt.max_tokens_per_document sets how many; 0 reads all"
@@ -315,14 +275,14 @@ def _report(document: Document, tokens: int, read: int, alpha: float) -> LearnRe
         path=document.path,
         tokens=tokens,
         tokens_read=read,
-        loss_before=0.0,
-        loss_after=0.0,
-        held_out_loss_before=None,
-        held_out_loss_after=None,
-        seconds=0.0,
-        tokens_per_second=0.0,
-        gate_open_share=None,
-        alpha=alpha,
+        loss_before=learned.before.document,
+        loss_after=learned.after.document,
+        held_out_loss_before=learned.before.held_out,
+        held_out_loss_after=learned.after.held_out,
+        seconds=meter.seconds,
+        tokens_per_second=meter.tokens_per_second or 0.0,
+        gate_open_share=learned.open_share,
+        alpha=learned.alpha,
         learned_at=datetime.now(UTC).isoformat(timespec="seconds"),
         notes=notes,
     )

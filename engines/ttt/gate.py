@@ -68,6 +68,10 @@ class ActivationMeter:
         decoder = families.decoder_layers(host.model)
         self._downs = [families.gated_mlp_parts(decoder[n].mlp).down for n in layers]
         self._norms = [down.weight.detach().float().norm(dim=0).cpu() for down in self._downs]
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
         self._sums = [torch.zeros_like(norm) for norm in self._norms]
         self._tokens = 0
 
@@ -103,9 +107,10 @@ def calibrate(
 ) -> Iterator[GateStatistics]:
     """Count neurons over ``passages``, yielding the running statistics after each."""
     statistics: GateStatistics | None = None
+    meter = ActivationMeter(host, layers)
     for passage in passages:
         ids = host.encode(passage)[:PASSAGE_TOKENS]
-        meter = ActivationMeter(host, layers)
+        meter.reset()
         with torch.no_grad(), meter.reading():
             host.backbone(input_ids=ids.unsqueeze(0), use_cache=False)
         mean = meter.mean()
@@ -153,6 +158,9 @@ class GateCache:
     def __init__(self, folder: Path, host: ModelHost, layers: Sequence[int]) -> None:
         self._folder = folder
         self._key = f"{host.fingerprint}-{layers[0]}-{layers[-1]}"
+        decoder = families.decoder_layers(host.model)
+        neurons = families.gated_mlp_parts(decoder[layers[0]].mlp).neurons
+        self._shape = (len(layers), neurons)
 
     def path(self, passages: Sequence[str]) -> Path:
         """Where the statistics over ``passages`` are kept."""
@@ -166,9 +174,10 @@ class GateCache:
 
         try:
             tensors = load_file(self.path(passages))
-            return GateStatistics(tensors["occurrences"], int(tensors["passages"]))
-        except (OSError, SafetensorError, KeyError):
+            found = GateStatistics(tensors["occurrences"], int(tensors["passages"]))
+        except (OSError, SafetensorError, KeyError, ValueError):
             return None
+        return found if tuple(found.occurrences.shape) == self._shape else None
 
     def save(self, passages: Sequence[str], statistics: GateStatistics) -> None:
         """Keep ``statistics``, whole; where they can't be written they are counted again."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +42,9 @@ class Learner:
         earlier: changes made by earlier documents, per layer number, in order.
         opened: indices of the neurons that may learn, per layer number.
         alpha: where the blend starts.
+
+    Attributes:
+        duals: what to inject so that the model computes with what is being learned.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Learner:
         self._layers = families.decoder_layers(host.model)
         self._before: dict[int, Neurons] = {}
         self._open: dict[int, NeuronBranch] = {}
-        self._duals = {
+        self.duals = {
             number: self._dual(number, index, earlier.get(number, ()))
             for number, index in opened.items()
         }
@@ -88,10 +90,6 @@ class Learner:
     def parameters(self) -> list[nn.Parameter]:
         """What the optimiser moves: rows of open neurons only."""
         return [p for branch in self._open.values() for p in branch.parameters()]
-
-    def block(self) -> AbstractContextManager[None]:
-        """Inside, the model computes with what is being learned."""
-        return injected(self._layers, self._duals)
 
     def alpha_after(self, passes: float) -> float:
         """α after ``passes`` passes: its distance to the minimum shrinks by the same share each."""
@@ -120,16 +118,10 @@ class Learner:
                 )
 
     def _step(self, recording: Recording) -> float:
-        try:
-            with self.block(), torch.enable_grad():
-                loss = self._upper.loss(recording)
-                self._optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-        except torch.cuda.OutOfMemoryError as error:
-            raise EngineError(
-                "The GPU ran out of memory while learning: lower ttt.mini_batch_size or "
-                "ttt.context_tokens. Nothing was changed."
-            ) from error
+        with injected(self._layers, self.duals), torch.enable_grad():
+            loss = self._upper.loss(recording)
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
         if not math.isfinite(value):
             raise EngineError(
@@ -141,7 +133,7 @@ class Learner:
 
     def _set_alpha(self, alpha: float) -> None:
         self.alpha = alpha
-        for dual in self._duals.values():
+        for dual in self.duals.values():
             dual.alpha = alpha
 
     def changes(self) -> dict[int, Neurons]:

@@ -68,11 +68,17 @@ def changes_of(entries: Sequence[Entry]) -> dict[int, list[Neurons]]:
 
 
 def learned_duals(
-    decoder: nn.ModuleList, entries: Sequence[Entry], alpha: float
+    decoder: nn.ModuleList,
+    entries: Sequence[Entry],
+    alpha: float,
+    also: Mapping[int, Neurons] | None = None,
 ) -> dict[int, DualMLP]:
-    """What to inject so that the model computes with ``entries``."""
+    """What to inject so that the model computes with ``entries``, then with ``also``."""
     duals = {}
-    for number, changes in changes_of(entries).items():
+    all_changes = changes_of(entries)
+    for number, one in (also or {}).items():
+        all_changes.setdefault(number, []).append(one)
+    for number, changes in all_changes.items():
         mlp = mlp_of(decoder, number)
         parts = gated_mlp_parts(mlp)
         learned = weights(mlp, changes)

@@ -13,7 +13,7 @@ from engines.texts import calibration_passages, held_out_passages, passages_from
 from engines.ttt.gate import GateCache, GateStatistics, calibrate
 from engines.ttt.progress import Meter
 from engines.ttt.settings import TTTSettings
-from engines.ttt.upper import Recording, Span, UpperLayers
+from engines.ttt.upper import Recordings, Span, UpperLayers
 
 HELD_OUT_TOKENS = 256  # read per passage: enough for a loss, few enough to measure each pass
 CALIBRATION_WORK = 400.0  # one calibration passage in the units of ``Meter``
@@ -35,46 +35,55 @@ class Retention:
         cache: Path,
     ) -> None:
         self._host = host
-        self._upper = upper
         self._layers = layers
-        self._settings = settings
+        corpus = _passages(settings.gate_corpus, calibration_passages)
+        self._passages = corpus[: settings.gate_calibration_samples]
         self._cache = GateCache(cache, host, layers)
         self._statistics: GateStatistics | None = None
-        self._recordings: list[Recording] | None = None
+        texts = _passages(settings.held_out_corpus, held_out_passages)
+        ids = [host.encode(text)[:HELD_OUT_TOKENS] for text in texts]
+        self.recordings = Recordings(upper, [Span(i, len(i) - 1) for i in ids if len(i) > 1])
+        self._recorded = False
 
     @property
-    def recordings(self) -> list[Recording]:
-        """Held-out passages as the upper layers see them; empty if none is long enough."""
-        if self._recordings is None:
-            texts = _passages(self._settings.held_out_corpus, held_out_passages)
-            ids = [self._host.encode(text)[:HELD_OUT_TOKENS] for text in texts]
-            self._recordings = [
-                self._upper.record(Span(one, len(one) - 1)) for one in ids if len(one) > 1
-            ]
-        return self._recordings
+    def tokens(self) -> int:
+        """How many held-out tokens are predicted; 0 if there is no held-out text."""
+        return self.recordings.tokens
 
-    def statistics(self, meter: Meter) -> Iterator[None]:
+    @property
+    def counts(self) -> GateStatistics | None:
+        """The background counts, or None before ``calibrate`` ran."""
+        return self._statistics
+
+    def work_left(self, *, gated: bool) -> float:
+        """What ``record`` and, if ``gated``, ``calibrate`` have yet to do, as ``Meter`` counts."""
+        work = 0.0 if self._recorded else 2.0 * self.tokens
+        if gated and self._statistics is None:
+            self._statistics = self._cache.load(self._passages)
+            work += 0.0 if self._statistics else CALIBRATION_WORK * len(self._passages)
+        return work
+
+    def record(self, meter: Meter) -> Iterator[None]:
+        """Read the held-out text, one yield per passage that is read now."""
+        if self._recorded:
+            return
+        for new in self.recordings.read():
+            meter.did(2 * new)
+            yield
+        self._recorded = True
+
+    def calibrate(self, meter: Meter) -> Iterator[None]:
         """Make ``counts`` ready, one yield per passage that is counted now."""
-        wanted = self._settings.gate_calibration_samples
-        passages = _passages(self._settings.gate_corpus, calibration_passages)[:wanted]
-        if self._statistics is None:
-            self._statistics = self._cache.load(passages)
         if self._statistics is not None:
             return
-        meter.plan(CALIBRATION_WORK * len(passages))
         counted = None
-        for running in calibrate(self._host, self._layers, passages):
+        for running in calibrate(self._host, self._layers, self._passages):
             meter.did(CALIBRATION_WORK)
             counted = running
             yield
         self._statistics = counted
         if counted:
-            self._cache.save(passages, counted)
-
-    @property
-    def counts(self) -> GateStatistics | None:
-        """The background counts, or None before ``statistics`` ran."""
-        return self._statistics
+            self._cache.save(self._passages, counted)
 
 
 def _passages(corpus: Path | None, shipped: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:

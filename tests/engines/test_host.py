@@ -12,6 +12,13 @@ from engines.protocol import EngineError, ModelError, Sampling, Turn
 from tests.engines.learning import tiny_host
 from tests.engines.tiny import FAMILIES, tiny_model, tiny_tokenizer
 
+STRICT_TEMPLATE = (
+    "{% for m in messages %}"
+    "{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate') }}{% endif %}"
+    "{{ m.role }}:{{ m.content }};{% endfor %}"
+)
 QUESTION = [Turn("user", "When was the lighthouse built?")]
 
 
@@ -81,9 +88,49 @@ def test_old_turns_go_first_when_a_conversation_is_too_long():
         host.fit([Turn("user", "wind " * 5000)], new_tokens=100)
 
 
-def test_nothing_to_answer_is_said_so():
+def test_a_question_goes_with_its_answer_when_turns_are_left_out():
+    host = tiny_host()
+    host.tokenizer.chat_template = STRICT_TEMPLATE  # demands that roles alternate
+    turns = []
+    for i in range(30):
+        turns += [Turn("user", f"{i} wind, much wind " * 20), Turn("assistant", "Oranges. " * 9)]
+    turns.append(Turn("user", "Who kept the lamp?"))
+    text = host.tokenizer.decode(host.fit(turns, new_tokens=100))
+    assert text.startswith("user:")
+    assert "Who kept the lamp?" in text
+
+
+def test_a_template_without_system_turns_still_gets_the_system_prompt():
+    host = tiny_host()
+    host.tokenizer.chat_template = STRICT_TEMPLATE
+    ids = host.prompt([Turn("system", "Be brief."), Turn("user", "Who kept the lamp?")])
+    assert host.tokenizer.decode(ids) == "user:Be brief.\n\nWho kept the lamp?;"
+
+
+def test_a_conversation_that_the_template_refuses_is_one_sentence():
+    host = tiny_host()
+    host.tokenizer.chat_template = STRICT_TEMPLATE
+    with pytest.raises(EngineError, match="begin a new one"):
+        host.prompt([Turn("assistant", "Oranges."), Turn("user", "Why?")])
+
+
+@pytest.mark.parametrize("chat", [True, False])
+@pytest.mark.parametrize("turns", [[], [Turn("user", "")]])
+def test_nothing_to_answer_is_said_so(chat, turns):
+    host = ModelHost(model=tiny_model(), tokenizer=tiny_tokenizer(chat=chat))
+    if chat and turns:
+        assert len(host.prompt(turns)) > 0  # the template's own words are a prompt
+        return
     with pytest.raises(EngineError, match="type a question"):
-        tiny_host().prompt([])
+        host.prompt(turns)
+
+
+def test_the_hosts_reading_leaves_the_models_configuration_alone():
+    model = tiny_model()
+    model.generation_config.eos_token_id = [2, 1]
+    host = ModelHost(model=model, tokenizer=tiny_tokenizer())
+    assert host.end_tokens == {1, 2}
+    assert model.generation_config.eos_token_id == [2, 1]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from engines.protocol import (
     Sampling,
     Turn,
 )
+from engines.ttt.dual_mlp import AlreadyInjectedError
 from engines.ttt.engine import modified_layers
 from engines.ttt.settings import TTTSettings
 from tests.engines.learning import (
@@ -48,7 +49,7 @@ def test_learning_lowers_the_loss_and_touches_no_base_weight():
 
 
 def test_the_reported_loss_is_the_loss_of_the_learned_model():
-    engine = tiny_engine(mini_batch_size=4096, context_tokens=0)
+    engine = tiny_engine(mini_batch_size=1024, context_tokens=0)
     report = learn(engine, HARBOUR)
     ids = engine.host.encode(HARBOUR.text).unsqueeze(0)
     with torch.no_grad(), engine.active():
@@ -101,7 +102,7 @@ def test_progress_is_measured_and_monotonic():
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1.0)
     steps = [e for e in events if e.step]
-    assert [e.step for e in steps] == list(range(1, steps[0].steps + 1))
+    assert sorted({e.step for e in steps}) == list(range(1, steps[0].steps + 1))
     assert steps[-1].passes_done == steps[-1].passes == 4
     assert steps[-1].tokens_seen == 4 * (report.tokens - 1)
     assert steps[-1].held_out_loss is not None
@@ -255,8 +256,95 @@ def test_layers_are_the_last_quarter_or_those_set():
     assert modified_layers(28, TTTSettings(layers_start=10, layers_end=12)) == (10, 11)
     with pytest.raises(EngineError, match="28"):
         modified_layers(28, TTTSettings(layers_start=28))
-    with pytest.raises(EngineError, match="nothing could be learned"):
-        modified_layers(28, TTTSettings(alpha_initial=1.0, alpha_decay_rate=0.0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"alpha_initial": 1.0}, "alpha.initial"),
+        ({"max_tokens_per_document": 3}, "ttt.max_tokens_per_document"),
+        ({"mini_batch_size": 2000, "context_tokens": 100}, "ttt.context_tokens"),
+    ],
+)
+def test_settings_that_teach_nothing_are_refused_by_name(settings, named):
+    with pytest.raises(EngineError, match=named):
+        tiny_engine(**settings)
+
+
+def test_an_alpha_that_ends_at_zero_is_the_alpha_that_answers():
+    engine = tiny_engine(alpha_min=0.0, alpha_decay_rate=1.0)
+    assert learn(engine, HARBOUR).alpha == 0.0
+    assert engine.alpha == 0.0
+    learn(engine, AVIARY)
+    assert engine.alpha == 0.0
+
+
+def test_learning_inside_an_open_block_is_refused_by_its_cause():
+    engine = tiny_engine()
+    learn(engine, AVIARY)
+    with engine.active(), pytest.raises(AlreadyInjectedError, match="active"):
+        learn(engine, HARBOUR)
+
+
+def test_the_held_out_loss_is_that_of_the_moment():
+    engine = tiny_engine()
+    base = engine.held_out_loss()
+    report = learn(engine, HARBOUR)
+    assert report.held_out_loss_before == pytest.approx(base)
+    assert engine.held_out_loss() == pytest.approx(report.held_out_loss_after)
+    engine.reset()
+    assert engine.held_out_loss() == base
+
+
+def test_a_checkpoint_of_other_layers_names_the_settings_to_change(tmp_path):
+    engine = tiny_engine(layers_start=1, layers_end=3)
+    learn(engine, HARBOUR)
+    engine.save(tmp_path / "low")
+    with pytest.raises(CheckpointError, match=r"layers_start 1 .*modified_layers_end 3"):
+        tiny_engine(layers_start=3).load(tmp_path / "low")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": 5},
+        {"loss_after": "x"},
+        {"loss_before": float("nan")},
+        {"layers": [-1]},
+        {"tokens": None},
+        {"colour": "blue"},
+    ],
+)
+def test_a_manifest_with_odd_values_is_refused(tmp_path, change):
+    engine = tiny_engine()
+    learn(engine, HARBOUR)
+    engine.save(tmp_path / "odd")
+    manifest = tmp_path / "odd" / "manifest.json"
+    content = json.loads(manifest.read_text())
+    content["documents"][0].update(change)
+    manifest.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="damaged"):
+        tiny_engine().load(tmp_path / "odd")
+
+
+def test_a_long_document_is_recorded_within_the_budget(monkeypatch):
+    whole = learn(tiny_engine(), HARBOUR)
+    monkeypatch.setattr("engines.ttt.upper.RECORDED_BYTES", 20_000)  # the first windows only
+    frugal = learn(tiny_engine(), HARBOUR)
+    assert frugal.loss_after == whole.loss_after
+    assert frugal.held_out_loss_after == whole.held_out_loss_after
+
+
+def test_memory_that_runs_out_is_one_sentence_and_changes_nothing(monkeypatch):
+    engine = tiny_engine()
+
+    def exhausted(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", exhausted)
+    with pytest.raises(EngineError, match=r"ttt\.mini_batch_size"):
+        learn(engine, HARBOUR)
+    assert engine.documents == ()
 
 
 def test_gate_statistics_are_counted_once_per_model(tmp_path):

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from engines import families
+from engines.protocol import Document
 from engines.ttt.upper import UpperLayers, spans
-from tests.engines.learning import HARBOUR, tiny_host
+from tests.engines.learning import HARBOUR, learn, tiny_engine, tiny_host
 from tests.engines.tiny import FAMILIES
 
 
@@ -45,6 +46,30 @@ def test_earlier_tokens_are_in_view_of_later_windows():
     second = spans(ids, 16, 64)[1], spans(changed, 16, 64)[1]
     assert upper.mean_loss([upper.record(second[0])]) != upper.mean_loss([upper.record(second[1])])
     assert with_context > 0
+
+
+def test_a_start_token_stands_in_front_of_every_window():
+    ids = torch.arange(100, 140)
+    lead = torch.tensor([7])
+    for span in spans(torch.cat([lead, ids]), window=8, context=4, lead=lead):
+        assert int(span.ids[0]) == 7
+        assert 7 not in span.ids[1:].tolist()
+        assert len(span.ids) <= 1 + 4 + 1 + 8
+
+
+def test_a_model_with_a_start_token_reads_it_in_every_window():
+    host = tiny_host()
+    host.tokenizer.bos_token = "<|endoftext|>"
+    text = "<|endoftext|>" + HARBOUR.text
+    engine = tiny_engine(host)
+    seen = []
+    handle = host.model.model.embed_tokens.register_forward_pre_hook(
+        lambda _, args: seen.append(int(args[0][0, 0]))
+    )
+    learn(engine, Document.from_text(text, "with a start token"))
+    handle.remove()
+    windows = [first for first in seen if first == host.start_token]
+    assert len(windows) == len(spans(host.encode(text), 32, 32))
 
 
 def test_recording_leaves_no_hook_behind():
