@@ -9,7 +9,7 @@ from typing import Any
 
 from engines.model_files import missing_parts
 from engines.model_store import InstalledModel, Report, size_text
-from engines.protocol import ModelError
+from engines.protocol import EngineError, ModelError
 from engines.transformers_calls import first_sentence
 
 PATTERNS = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt")
@@ -146,6 +146,8 @@ def _snapshot(name: str, report: Report) -> Path:
             name, cache_dir=hub_cache(), allow_patterns=list(PATTERNS),
             ignore_patterns=list(_IGNORED), tqdm_class=_byte_counter(name, report),
         )  # fmt: skip
+    except EngineError:  # from ``report``, which cancels
+        raise
     except Exception as error:
         raise _unreachable(name, error) from error
     return Path(str(found))
@@ -160,15 +162,23 @@ def _byte_counter(name: str, report: Report) -> Any:
 
     class ByteCounter(bar):  # type: ignore[misc]
         def __init__(self, *args: Any, **settings: Any) -> None:
+            self._due = False
             # A disabled bar counts nothing; an open one ends its line when it closes.
             settings.update(disable=False, file=io.StringIO())
             super().__init__(*args, **settings)
 
         def display(self, *_: Any, **__: Any) -> bool:
-            if self.unit == "B" and self.total:
+            # Called with the lock of all bars held, where ``report`` must not raise.
+            self._due = True
+            return True
+
+        def update(self, n: float | None = 1) -> bool:
+            drawn = super().update(n)
+            if self._due and self.unit == "B" and self.total:
+                self._due = False
                 done = min(1.0, self.n / self.total)
                 report(f"downloading {name} ({size_text(int(self.total))})", done)
-            return True
+            return bool(drawn)
 
     return ByteCounter
 

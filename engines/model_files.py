@@ -11,6 +11,7 @@ from engines.protocol import ModelError
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
+_TOKENIZERS = (("tokenizer.json",), ("tokenizer.model",), ("vocab.json", "merges.txt"))
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -22,7 +23,13 @@ def missing_parts(folder: Path) -> str | None:
         absent = [file.name for file in weight_files(folder) if not file.is_file()]
     except ModelError as error:
         return str(error).rstrip(".")
-    return f"no {', '.join(absent)}" if absent else None
+    if absent:
+        return f"no {', '.join(absent)}"
+    return None if _has_tokenizer(folder) else "no tokenizer.json or tokenizer.model"
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any(all((folder / name).is_file() for name in names) for names in _TOKENIZERS)
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from engines.protocol import ModelError
+from engines.protocol import EngineError, ModelError
 
 
 @contextmanager
@@ -31,11 +31,12 @@ def explained(what: str, advice: str) -> Iterator[None]:
     """Turn any failure of the block into ``ModelError("what (reason): advice.")``.
 
     transformers, safetensors and tokenizers raise every kind of exception for a broken
-    file, so all are taken; the original one is the cause.
+    file, so all are taken; the original one is the cause.  What already has its
+    sentence, such as a cancelled load, is raised as it is.
     """
     try:
         yield
-    except ModelError:
+    except EngineError:
         raise
     except Exception as error:
         raise ModelError(f"{what} ({first_sentence(error)}): {advice}.") from error

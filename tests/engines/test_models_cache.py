@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from engines import models
-from engines.protocol import ModelError
+from engines.protocol import EngineError, ModelError
 from tests.engines.tiny import tiny_tokenizer
 from tests.engines.tiny_gguf import write_tiny_gguf
 
@@ -145,13 +145,17 @@ def test_a_pull_that_was_killed_leaves_nothing_that_counts(source: Path) -> None
     assert leftovers() == []
 
 
-def test_a_report_that_raises_cancels_and_keeps_nothing(source: Path) -> None:
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, EngineError])
+def test_a_report_that_raises_cancels_and_keeps_nothing(
+    source: Path, kind: type[BaseException]
+) -> None:
     def cancel(text: str, share: float | None) -> None:
         if share:
-            raise KeyboardInterrupt
+            raise kind("It was cancelled.")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(kind, match=r"^It was cancelled\.$") as cancelled:
         models.pull(str(source), report=cancel)
+    assert cancelled.type is kind
     assert leftovers() == []
     assert models.installed() == []
 

@@ -10,7 +10,8 @@ import torch
 from huggingface_hub import constants
 
 from engines import devices, models
-from engines.protocol import ModelError
+from engines.model_files import missing_parts
+from engines.protocol import EngineError, ModelError
 from tests.engines.hub_server import serving
 from tests.engines.tiny import tiny_model, tiny_tokenizer
 
@@ -96,6 +97,37 @@ def test_a_download_that_was_cut_off_is_not_taken_for_a_model(
     offline(monkeypatch)
     assert models.locate(NAME) is None
     assert models.installed() == []
+
+
+def test_a_download_that_lacks_its_tokenizer_is_fetched_again(hub: Path) -> None:
+    folder = models.pull(NAME)
+    (folder / "tokenizer.json").unlink()
+    assert models.locate(NAME) is None
+    assert models.pull(NAME) == folder
+    assert (folder / "tokenizer.json").is_file()
+
+
+def test_one_kind_of_tokenizer_is_enough(tmp_path: Path) -> None:
+    tiny_model().save_pretrained(tmp_path)
+    assert "tokenizer" in str(missing_parts(tmp_path))
+    (tmp_path / "vocab.json").touch()
+    assert "tokenizer" in str(missing_parts(tmp_path))
+    for names in (["merges.txt"], ["tokenizer.model"], ["tokenizer.json"]):
+        for name in names:
+            (tmp_path / name).touch()
+        assert missing_parts(tmp_path) is None
+        for name in (*names, "vocab.json"):
+            (tmp_path / name).unlink(missing_ok=True)
+
+
+def test_a_download_that_is_cancelled_says_so_and_not_that_the_hub_failed(hub: Path) -> None:
+    def cancel(text: str, share: float | None) -> None:
+        if text.startswith("downloading"):
+            raise EngineError("It was cancelled.")
+
+    with pytest.raises(EngineError, match=r"^It was cancelled\.$") as cancelled:
+        models.pull(NAME, report=cancel)
+    assert not isinstance(cancelled.value, ModelError)
 
 
 @pytest.mark.parametrize(

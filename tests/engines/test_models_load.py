@@ -175,7 +175,7 @@ def broken_tokenizer(folder: Path) -> None:
         (empty_weights, "damaged or cut off"),
         (a_lost_weight, f"lack 1 weights such as {LOST}"),
         (a_weight_of_another_shape, "can't be loaded"),
-        (no_tokenizer, "put the model's tokenizer.json into"),
+        (no_tokenizer, "no tokenizer.json or tokenizer.model"),
         (broken_tokenizer, "put the model's tokenizer.json into"),
     ],
 )
