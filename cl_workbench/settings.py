@@ -16,7 +16,9 @@ from cl_workbench.home import Home
 from cl_workbench.settings_file import remove_key, write_key
 from cl_workbench.settings_layers import (
     ENVIRONMENT_PREFIX,
+    RULES,
     Entry,
+    Rule,
     Source,
     assigned_layer,
     disagreements,
@@ -113,8 +115,11 @@ class Settings:
             EngineError: if the value is not allowed or the file can't be written.
         """
         path = self._home.user_settings
-        new = set_in_file(path, key, value)
-        self._entries[key] = Entry(new, "user", str(path))
+        entry = Entry(_typed(key, value), "user", str(path))
+        after = {**self._entries, key: entry}
+        _refuse([rule for rule in _with_key(key) if rule.broken_by(after)], after, path)
+        set_in_file(path, key, value)
+        self._entries = after
 
 
 def known_setting(key: str) -> Setting:
@@ -137,22 +142,51 @@ def set_in_file(path: Path, key: str, value: Value) -> Value:
     Raises:
         EngineError: if the value is not allowed or the file can't be written.
     """
-    setting = known_setting(key)
-    try:
-        if isinstance(value, str):
-            new = from_text(setting, value, Path.cwd())
-        else:
-            raw = str(value) if isinstance(value, Path) else value
-            new = checked(setting, raw, Path.cwd())
-    except BadValueError as error:
-        raise EngineError(str(error)) from error
+    new = _typed(key, value)
+    after = {**file_layer(path, "user", []), key: Entry(new, "user", str(path))}
+    _refuse([rule for rule in _with_key(key) if rule.broken_by(after)], after, path)
     write_key(path, key, new)
     return new
 
 
 def unset_in_file(path: Path, key: str) -> bool:
-    """Take ``key``, known or not, out of the settings file; false if it isn't in it."""
+    """Take ``key``, known or not, out of the settings file; false if it isn't in it.
+
+    Raises:
+        EngineError: if what is left would not fit together, or the file can't be written.
+    """
+    before = file_layer(path, "user", [])
+    after = {k: v for k, v in before.items() if k != key and not k.startswith(f"{key}.")}
+    # What does not fit already must not keep one from mending it step by step.
+    newly = [rule for rule in RULES if rule.broken_by(after) and not rule.broken_by(before)]
+    _refuse(newly, after, path)
     return remove_key(path, key)
+
+
+def _typed(key: str, value: Value) -> Value:
+    setting = known_setting(key)
+    try:
+        if isinstance(value, str):
+            return from_text(setting, value, Path.cwd())
+        raw = str(value) if isinstance(value, Path) else value
+        return checked(setting, raw, Path.cwd())
+    except BadValueError as error:
+        raise EngineError(str(error)) from error
+
+
+def _with_key(key: str) -> list[Rule]:
+    return [rule for rule in RULES if key in {rule.low, rule.high}]
+
+
+def _refuse(broken: Sequence[Rule], entries: Mapping[str, Entry], path: Path) -> None:
+    problems = [
+        Problem(
+            str(path), f"{rule.sentence(entries)}: nothing was changed, change the other one first."
+        )
+        for rule in broken
+    ]
+    if problems:
+        raise SettingsError(problems)
 
 
 def unknown_key_problem(key: str) -> str:

@@ -103,25 +103,45 @@ def _typed_layer(
     return entries
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Two settings of which one has to be below, or at most, the other."""
+
+    low: str
+    high: str
+    strict: bool
+
+    def broken_by(self, entries: Mapping[str, Entry]) -> bool:
+        """Whether the two values, as set or by default, do not fit together."""
+        low, high = _value_of(entries, self.low), _value_of(entries, self.high)
+        if low is None or high is None:
+            return False
+        return not (low < high if self.strict else low <= high)
+
+    def sentence(self, entries: Mapping[str, Entry]) -> str:
+        """What is wrong, without a full stop."""
+        relation = "below" if self.strict else "at most"
+        low, high = (_value_of(entries, key) for key in (self.low, self.high))
+        return f"{self.low} ({low}) has to be {relation} {self.high} ({high})"
+
+
+RULES = (
+    Rule("model.modified_layers_start", "model.modified_layers_end", strict=True),
+    Rule("alpha.min_value", "alpha.initial", strict=False),
+)
+
+
 def disagreements(entries: Mapping[str, Entry]) -> list[Problem]:
     """Settings that are fine alone but not together."""
-    problems = []
-    for low_key, high_key, strict in (
-        ("model.modified_layers_start", "model.modified_layers_end", True),
-        ("alpha.min_value", "alpha.initial", False),
-    ):
-        low, high = (_value_of(entries, key) for key in (low_key, high_key))
-        if low is None or high is None or (low < high if strict else low <= high):
-            continue
-        later = max(
-            (entries[key] for key in (low_key, high_key) if key in entries),
-            key=lambda entry: _ORDER.index(entry.source),
-        )
-        relation = "below" if strict else "at most"
-        problems.append(
-            Problem(later.where, f"{low_key} ({low}) has to be {relation} {high_key} ({high}).")
-        )
-    return problems
+    return [_problem(rule, entries) for rule in RULES if rule.broken_by(entries)]
+
+
+def _problem(rule: Rule, entries: Mapping[str, Entry]) -> Problem:
+    later = max(
+        (entries[key] for key in (rule.low, rule.high) if key in entries),
+        key=lambda entry: _ORDER.index(entry.source),
+    )
+    return Problem(later.where, f"{rule.sentence(entries)}.")
 
 
 _ORDER: tuple[Source, ...] = ("default", "profile", "user", "environment", "--set")

@@ -22,9 +22,9 @@ _TTT = TTTSettings()
 class Setting:
     """One setting.
 
-    ``low`` and ``high`` are allowed themselves.  A choice that ends in ``:N`` stands
-    for any whole number there, as ``cuda:N`` does for ``cuda:0``.  A ``nullable``
-    setting may be ``null``, which its meaning explains.
+    ``low`` and ``high`` are allowed themselves, and so is ``apart``, which lies outside.
+    A choice that ends in ``:N`` stands for any whole number there, as ``cuda:N`` does for
+    ``cuda:0``.  A ``nullable`` setting may be ``null``, which its meaning explains.
     """
 
     key: str
@@ -34,6 +34,7 @@ class Setting:
     unit: str | None = None
     low: float | None = None
     high: float | None = None
+    apart: float | None = None
     choices: tuple[str, ...] = ()
     nullable: bool = False
 
@@ -58,6 +59,8 @@ class Setting:
         if self.kind in plain:
             return plain[self.kind]
         noun = "a whole number" if self.kind == "whole" else "a number"
+        if self.apart is not None:
+            noun = f"{self.apart:g}, or {noun}"
         if self.low is not None and self.high is not None:
             return f"{noun} from {self.low:g} to {self.high:g}"
         return f"{noun}, {self.low:g} or more" if self.low is not None else noun
@@ -172,7 +175,8 @@ SETTINGS: tuple[Setting, ...] = (
         _TTT.max_tokens_per_document,
         "what is read of a longer document; 0 reads all of it",
         unit="tokens",
-        low=0,
+        low=8,
+        apart=0,
     ),
     Setting(
         "ttt.weight_decay",
@@ -201,9 +205,9 @@ SETTINGS: tuple[Setting, ...] = (
         "alpha.initial",
         "number",
         _TTT.alpha_initial,
-        "the share of the original MLP when the first document is begun",
+        "the share of the original MLP when the first document is begun; at 1 nothing is learned",
         low=0,
-        high=1,
+        high=0.99,
     ),
     Setting(
         "alpha.decay_rate",
@@ -219,7 +223,7 @@ SETTINGS: tuple[Setting, ...] = (
         _TTT.alpha_min,
         "alpha never falls below this",
         low=0,
-        high=1,
+        high=0.99,
     ),
     Setting(
         "tfidf_gate.threshold",

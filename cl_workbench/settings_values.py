@@ -113,6 +113,8 @@ def _within(setting: Setting, value: Value) -> bool:
     if setting.choices:
         return any(_matches(str(value), choice) for choice in setting.choices)
     if isinstance(value, int | float):
+        if value == setting.apart:
+            return True
         low, high = setting.low, setting.high
         return (low is None or value >= low) and (high is None or value <= high)
     return True

@@ -14,7 +14,13 @@ from cl_workbench.assembly import (
 )
 from cl_workbench.assets import asset
 from cl_workbench.home import Home
-from cl_workbench.settings import Settings, SettingsError, file_problems
+from cl_workbench.settings import (
+    Settings,
+    SettingsError,
+    file_problems,
+    set_in_file,
+    unset_in_file,
+)
 from cl_workbench.settings_schema import BY_KEY, SECTIONS, SETTINGS
 from cl_workbench.settings_text import default_yaml
 from engines.documents import ReadOptions
@@ -124,7 +130,8 @@ def test_values_have_the_type_of_their_kind(home):
         home,
         "ttt.learning_rate=1e-3",
         "ttt.gradient_steps=7",
-        "alpha.initial=1",
+        "alpha.initial=0.9",
+        "alpha.min_value=0",
         "documents.text_fields=body, text",
         "held_out.corpus=/texts/general.txt",
         "generation.seed=null",
@@ -133,7 +140,7 @@ def test_values_have_the_type_of_their_kind(home):
     )
     assert settings.get("ttt.learning_rate") == 0.001
     assert settings.get("ttt.gradient_steps") == 7
-    assert isinstance(settings.get("alpha.initial"), float)
+    assert isinstance(settings.get("alpha.min_value"), float)
     assert settings.get("documents.text_fields") == ("body", "text")
     assert settings.get("held_out.corpus") == Path("/texts/general.txt")
     assert settings.get("generation.seed") is None
@@ -162,7 +169,9 @@ def test_a_relative_path_in_a_file_starts_at_the_file(home, tmp_path, monkeypatc
         "ttt.gradient_steps=2.5",
         "ttt.gradient_steps=true",
         "ttt.gradient_steps=-1",
-        "alpha.initial=1.01",
+        "alpha.initial=1",
+        "ttt.max_tokens_per_document=7",
+        "ttt.max_tokens_per_document=-1",
         "model.device=cuda:x",
         "model.device=",
         "model.device_map=both",
@@ -218,6 +227,53 @@ def test_settings_that_do_not_fit_together_are_refused_where_they_were_set(home)
     error = problems(home, **{"CL_WORKBENCH__ALPHA__INITIAL": "0.1"})
     assert "alpha.min_value (0.5) has to be at most alpha.initial (0.1)" in str(error)
     assert file_problems(path) == []
+
+
+def test_a_change_that_does_not_fit_the_rest_is_refused_and_not_written(home):
+    path = user_file(home, "alpha: {initial: 0.8, min_value: 0.6}\n")
+    before = path.read_text()
+    settings = load(home)
+    for change in (
+        lambda: set_in_file(path, "alpha.min_value", "0.9"),
+        lambda: settings.set_user("alpha.min_value", 0.9),
+        lambda: set_in_file(path, "alpha.initial", "0.5"),
+    ):
+        with pytest.raises(SettingsError, match=r"has to be at most .* nothing was changed"):
+            change()
+    assert path.read_text() == before
+    assert settings.get("alpha.min_value") == 0.6
+    user_file(home, "alpha: {initial: 0.3, min_value: 0.1}\n")
+    with pytest.raises(SettingsError, match=r"alpha\.min_value \(0\.5\) has to be at most"):
+        unset_in_file(path, "alpha.min_value")
+    assert unset_in_file(path, "alpha.initial")
+    load(home)
+
+
+def test_a_change_is_checked_against_the_layers_in_force(home):
+    settings = load(home, "alpha.initial=0.6")
+    with pytest.raises(SettingsError, match="has to be at most"):
+        settings.set_user("alpha.min_value", 0.7)
+    assert not home.user_settings.exists()
+    settings.set_user("ui.theme", "nord")
+
+
+def test_settings_that_do_not_fit_can_be_mended(home):
+    path = user_file(home, "alpha: {initial: 0.2, min_value: 0.9}\n")
+    set_in_file(path, "ttt.seed", "3")
+    assert unset_in_file(path, "alpha.initial")
+    set_in_file(path, "alpha.min_value", "0.4")
+    assert load(home).get("alpha.min_value") == 0.4
+    user_file(home, "alpha: {initial: 0.2, min_value: 0.9}\n")
+    assert unset_in_file(path, "alpha.min_value")
+    assert unset_in_file(path, "alpha")
+    load(home)
+
+
+def test_a_whole_document_is_read_with_0_and_a_few_tokens_are_too_few(home):
+    key = "ttt.max_tokens_per_document"
+    assert load(home, f"{key}=0").get(key) == 0
+    assert load(home, f"{key}=8").get(key) == 8
+    assert BY_KEY[key].allowed == "0, or a whole number, 8 or more"
 
 
 def test_an_unknown_key_is_refused_with_the_nearest(home):
