@@ -133,6 +133,7 @@ TTT_KEYS = {
     "gate_calibration_samples": "tfidf_gate.calibration_samples",
     "gate_corpus": "tfidf_gate.corpus",
     "held_out_corpus": "held_out.corpus",
+    "held_out_budget_percent": "held_out.budget_percent",
     "layers_start": "model.modified_layers_start",
     "layers_end": "model.modified_layers_end",
 }

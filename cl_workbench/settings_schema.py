@@ -258,6 +258,17 @@ SETTINGS: tuple[Setting, ...] = (
         nullable=True,
     ),
     Setting(
+        "held_out.budget_percent",
+        "number",
+        _TTT.held_out_budget_percent,
+        "how much the held-out loss may rise over one document; the pass that raises it further is "
+        "taken back and learning stops; null never stops",
+        unit="percent",
+        low=0,
+        high=1000,
+        nullable=True,
+    ),
+    Setting(
         "generation.max_new_tokens",
         "whole",
         128,

@@ -265,7 +265,7 @@ def one_sentence_for_memory() -> Iterator[None]:
 def _report(
     document: Document, tokens: int, read: int, learned: Learned, meter: Meter
 ) -> LearnReport:
-    notes = document.notes
+    notes = (*document.notes, *learned.notes)
     if read < tokens:
         limit = "ttt.max_tokens_per_document sets how many; 0 reads all"
         notes = (*notes, f"read {read} of {tokens} tokens, the rest is left out ({limit})")

@@ -31,6 +31,14 @@ class Step:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class LearnerState:
+    """What a learner can go back to."""
+
+    weights: list[Tensor]
+    alpha: float
+
+
 class Learner:
     """Trains the open neurons of the upper layers on recorded windows.
 
@@ -135,6 +143,17 @@ class Learner:
         self.alpha = alpha
         for dual in self.duals.values():
             dual.alpha = alpha
+
+    def state(self) -> LearnerState:
+        """Weights and α as they are now, to go back to."""
+        return LearnerState([p.detach().clone() for p in self.parameters()], self.alpha)
+
+    def restore(self, state: LearnerState) -> None:
+        """Go back to ``state``."""
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters(), state.weights, strict=True):
+                parameter.copy_(value)
+        self._set_alpha(state.alpha)
 
     def changes(self) -> dict[int, Neurons]:
         """What was learned so far per layer number, as the ledger keeps it."""

@@ -41,6 +41,7 @@ class Learned:
     before: Losses
     after: Losses
     open_share: float
+    notes: tuple[str, ...] = ()
 
 
 class Lesson:
@@ -102,11 +103,11 @@ class Lesson:
             held_out_loss_before=before.held_out,
             gate=gate,
         )
-        yield from self._descend(learner, document)
+        notes = yield from self._descend(learner, document, before.held_out)
         changes = learner.changes()
         kept = learned_duals(self._decoder, self._entries, learner.alpha, also=changes)
         after = yield from self._measure(document, kept)
-        return Learned(changes, learner.alpha, before, after, gate.mean_open_share)
+        return Learned(changes, learner.alpha, before, after, gate.mean_open_share, notes)
 
     def _windows(self, ids: Tensor) -> Recordings:
         start = self._host.start_token
@@ -164,8 +165,11 @@ class Lesson:
             yield self.meter.event(stage)
         return total / recordings.tokens
 
-    def _descend(self, learner: Learner, document: Recordings) -> Generator[Progress, None, None]:
-        passes_done = 0
+    def _descend(
+        self, learner: Learner, document: Recordings, held_out_before: float | None
+    ) -> Generator[Progress, None, tuple[str, ...]]:
+        passes = self._settings.gradient_steps
+        kept, kept_passes = learner.state(), 0
         for step in learner.steps(document):
             self.meter.learned(step.tokens, step.seconds)
             self.meter.did(step.tokens * STEP_WORK)
@@ -176,9 +180,32 @@ class Lesson:
                 loss=step.loss,
                 alpha=step.alpha,
             )
-            if step.passes_done > passes_done and len(self._retention.recordings):
-                passes_done = step.passes_done
-                held_out = yield from self._mean_loss(
-                    self._retention.recordings, learner.duals, "learning"
-                )
-                yield self.meter.event("learning", held_out_loss=held_out)
+            if step.passes_done == kept_passes or held_out_before is None:
+                continue
+            held_out = yield from self._mean_loss(
+                self._retention.recordings, learner.duals, "learning"
+            )
+            yield self.meter.event("learning", held_out_loss=held_out)
+            rise = 100 * (held_out / held_out_before - 1)
+            if self._over_budget(rise):
+                learner.restore(kept)
+                self._skip(document.tokens, passes - step.passes_done)
+                return (stopped(kept_passes, passes, rise, self._settings),)
+            kept, kept_passes = learner.state(), step.passes_done
+        return ()
+
+    def _over_budget(self, rise: float) -> bool:
+        budget = self._settings.held_out_budget_percent
+        return budget is not None and rise > budget
+
+    def _skip(self, tokens: int, passes: int) -> None:
+        self.meter.did(passes * (tokens * STEP_WORK + self._retention.tokens))
+
+
+def stopped(kept: int, passes: int, rise: float, settings: TTTSettings) -> str:
+    """Why learning went no further, for the report."""
+    after = f"{kept} of {passes} passes were kept" if kept else "nothing was kept"
+    return (
+        f"{after}: the next one raised the held-out loss by {rise:.1f} %, and "
+        f"held_out.budget_percent is {settings.held_out_budget_percent:g}"
+    )

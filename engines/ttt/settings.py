@@ -14,12 +14,13 @@ class TTTSettings:
     (21 and 28 are layers 21..27); None means the last quarter of the layers.
     ``max_tokens_per_document`` 0 reads everything.  ``gate_threshold`` is a rank within
     the layer: 0.75 lets the quarter of the neurons that is most particular to the
-    document learn, 0 all.
+    document learn, 0 all.  ``held_out_budget_percent`` is how much the held-out loss may
+    rise over one document before learning stops; None never stops.
     """
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     mini_batch_size: int = 128
-    gradient_steps: int = 7
+    gradient_steps: int = 8
     context_tokens: int = 256
     max_tokens_per_document: int = 4096
     weight_decay: float = 0.0
@@ -27,10 +28,11 @@ class TTTSettings:
     alpha_initial: float = 0.95
     alpha_decay_rate: float = 0.75
     alpha_min: float = 0.5
-    gate_threshold: float = 0.75
+    gate_threshold: float = 0.5
     gate_calibration_samples: int = 120
     gate_corpus: Path | None = None
     held_out_corpus: Path | None = None
+    held_out_budget_percent: float | None = 1.0
     layers_start: int | None = None
     layers_end: int | None = None
     seed: int = 0

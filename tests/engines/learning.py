@@ -19,6 +19,8 @@ QUICK = {
     "context_tokens": 32,
     "learning_rate": 3e-3,
     "gate_calibration_samples": 6,
+    "gate_threshold": 0.75,
+    "held_out_budget_percent": None,
 }
 HARBOUR = Document.from_text(
     "# Vell harbour\n\nThe harbour of Vell was dug in 1742 by forty women from Oster. "

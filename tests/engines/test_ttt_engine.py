@@ -81,6 +81,29 @@ def test_alpha_goes_from_its_start_towards_its_minimum_by_passes_not_by_length()
     assert ends[0] == pytest.approx(0.5 + 0.45 * (1 - TTTSettings().alpha_decay_rate) ** 4)
 
 
+MONOTONE = Document.from_text("wind " * 300, "wind")  # to learn it is to unlearn all else
+STEEP = {"learning_rate": 0.02, "gradient_steps": 6}
+
+
+def test_learning_stops_before_the_held_out_budget_is_spent():
+    free = learn(tiny_engine(**STEEP), MONOTONE)
+    rise = 100 * (free.held_out_loss_after / free.held_out_loss_before - 1)
+    assert rise > 2.0
+    *events, report = tiny_engine(**STEEP, held_out_budget_percent=rise / 2).learn(MONOTONE)
+    assert report.held_out_loss_after <= report.held_out_loss_before * (1 + rise / 200)
+    assert "of 6 passes were kept" in report.notes[0]
+    assert free.loss_after < report.loss_after < report.loss_before
+    assert events[-1].fraction == pytest.approx(1.0)
+
+
+def test_a_budget_that_the_first_pass_exceeds_keeps_nothing():
+    engine = tiny_engine(learning_rate=0.5, held_out_budget_percent=0.0)
+    report = learn(engine, MONOTONE)
+    assert "nothing was kept" in report.notes[0]
+    assert report.loss_after == pytest.approx(report.loss_before)
+    assert torch.equal(learned_logits(engine), logits(engine.host))
+
+
 def test_the_alpha_dial_goes_back_to_the_base_at_one():
     engine = tiny_engine()
     learn(engine, HARBOUR)
