@@ -21,7 +21,7 @@ import torch
 from reporting import publish, summary
 
 from cl_workbench import Document, LearnReport, ModelHost, Sampling, TTTEngine, TTTSettings, Turn
-from engines.ttt import engine as engine_module
+from engines.ttt import lesson as lesson_module
 from engines.ttt.gate import open_neurons
 
 PARAGRAPHS = Path(__file__).parent / "data" / "paragraphs.jsonl"
@@ -109,10 +109,10 @@ def measure(host: ModelHost, settings: Settings) -> list[dict[str, Any]]:
         for condition in settings.conditions:
             for seed in range(settings.seeds):
                 ranked = random_neurons(seed) if condition == "random" else open_neurons
-                engine_module.open_neurons = ranked
+                lesson_module.open_neurons = ranked
                 engine = TTTEngine(host, settings_for(condition, settings.ttt, seed))
                 *_, report = engine.learn(document)
-                engine_module.open_neurons = open_neurons
+                lesson_module.open_neurons = open_neurons
                 results.append(row(host, engine, report, condition, seed, items, before))
                 print(json.dumps(results[-1]), flush=True)
     return results
