@@ -173,11 +173,18 @@ def read_paths(
     In a folder, hidden files and other kinds are passed over without a word
     (``preview_folder`` names them); what should have been readable is yielded as failed.
     """
-    options = options or ReadOptions()
+    for found in expand_paths(paths, options):
+        yield read_or_fault(found, options) if isinstance(found, Path) else found
+
+
+def expand_paths(
+    paths: Iterable[str | Path], options: ReadOptions | None = None
+) -> Iterator[Path | UnreadableDocument]:
+    """The files that ``read_paths`` reads, each folder as what it holds; none is opened."""
     for path in map(Path, paths):
         try:
             if not path.is_dir():
-                yield read_file(path, options)
+                yield path
                 continue
             preview = preview_folder(path, options)
         except DocumentError as error:
@@ -185,7 +192,15 @@ def read_paths(
         except OSError as error:
             yield UnreadableDocument(shown(path), _why_unreadable(path, error))
         else:
-            yield from _read_folder(path, preview, options)
+            yield from _expanded(path, preview)
+
+
+def read_or_fault(path: Path, options: ReadOptions | None = None) -> Document | UnreadableDocument:
+    """Read one file, or say why it can't be read.  Never raises for what a file holds."""
+    try:
+        return read_file(path, options)
+    except DocumentError as error:
+        return UnreadableDocument(shown(path), error.reason)
 
 
 def preview_folder(path: str | Path, options: ReadOptions | None = None) -> FolderPreview:
@@ -203,19 +218,13 @@ def samples() -> tuple[Path, ...]:
     return tuple(sorted((Path(__file__).parent / "samples").glob("*.md")))
 
 
-def _read_folder(
-    path: Path, preview: FolderPreview, options: ReadOptions
-) -> Iterator[Document | UnreadableDocument]:
+def _expanded(path: Path, preview: FolderPreview) -> Iterator[Path | UnreadableDocument]:
     for failed, reason in preview.failed:
         yield UnreadableDocument(shown(failed), reason)
     if not preview.readable and not preview.failed:
         reason = f"{shown(path)} holds no document; put {kinds()} files into it."
         yield UnreadableDocument(shown(path), reason)
-    for file in preview.readable:
-        try:
-            yield read_file(file, options)
-        except DocumentError as error:
-            yield UnreadableDocument(shown(file), error.reason)
+    yield from preview.readable
 
 
 def _read_stable(path: Path, max_megabytes: float, opener: Opener) -> bytes:
