@@ -25,7 +25,7 @@ _NOTICE_STYLES: dict[str, str] = {
     "cancelled": "bold $warning",
     "failed": "bold $error",
 }
-_MIN_TITLE_WIDTH = 8
+_MIN_TITLE_WIDTH, _GOOD_TITLE_WIDTH = 8, 20
 LEARNING, LEARNED = "learning", "learned"
 """The stages that need no words: their pass and batch tell enough."""
 _HELD_OUT_MARGIN = 0.05
@@ -46,12 +46,13 @@ class LearnFrame:
     """One moment of learning a document; None where a strategy measures no such thing.
 
     The curves are ``(share done, value)`` points, losses in nats per token, times in
-    seconds.
+    seconds.  ``place`` says which of several documents it is: ``document 2 of 5``.
     """
 
     title: str
     stage: str
     fraction: float
+    place: str = ""
     tokens: int = 0
     pass_number: int = 0
     passes: int = 0
@@ -187,21 +188,33 @@ class LearnPanel(VerticalScroll):
 
 
 def headline(frame: LearnFrame, width: int) -> Content:
-    """Title, tokens, pass, batch, speed and time left; the title is cut where it must be."""
-    parts = [f"{figures.count(frame.tokens)} tokens"] if frame.tokens else []
+    """Title, place, tokens, pass, batch, speed and time left, as far as there is room.
+
+    Where one of several documents is learned, tokens and batch give way to its place.
+    """
+    parts = {"place": frame.place}
+    if frame.tokens:
+        parts["tokens"] = f"{figures.count(frame.tokens)} tokens"
     if frame.stage not in {LEARNING, LEARNED}:
-        parts.append(frame.stage)
+        parts["stage"] = frame.stage
     elif frame.passes:
-        parts.append(f"pass {frame.pass_number}/{frame.passes}")
+        parts["stage"] = f"pass {frame.pass_number}/{frame.passes}"
     if frame.steps and frame.stage in {LEARNING, LEARNED}:
-        parts.append(f"batch {frame.step}/{frame.steps}")
+        parts["batch"] = f"batch {frame.step}/{frame.steps}"
     if frame.tokens_per_second is not None:
-        parts.append(figures.rate(frame.tokens_per_second))
+        parts["speed"] = figures.rate(frame.tokens_per_second)
     if frame.seconds_left is not None:
-        parts.append(f"{figures.duration(frame.seconds_left)} left")
-    facts = "".join(f"   {one_line(part)}" for part in parts)
+        parts["left"] = f"{figures.duration(frame.seconds_left)} left"
+    for name in ("tokens", "batch") if frame.place else ():
+        if width - len(_joined(parts)) < _GOOD_TITLE_WIDTH:
+            parts.pop(name, None)
+    facts = _joined(parts)
     title = fitted(one_line(frame.title), max(width - len(facts), _MIN_TITLE_WIDTH))
     return Content.assemble((title, "bold"), facts)
+
+
+def _joined(parts: dict[str, str]) -> str:
+    return "".join(f"   {one_line(part)}" for part in parts.values() if part)
 
 
 def legend(gate: GateBins) -> Content:

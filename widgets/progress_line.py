@@ -17,14 +17,16 @@ class ProgressLine(Widget):
     DEFAULT_CSS = "ProgressLine { height: 1; width: 1fr; padding: 0 1; }"
 
     title: reactive[str] = reactive("")
+    place: reactive[str] = reactive("")
     fraction: reactive[float] = reactive(0.0)
     seconds_left: reactive[float | None] = reactive(None)
 
     def render(self) -> Content:
-        """Title, bar, share and time left in the width there is."""
+        """Title, which of several, bar, share and time left in the width there is."""
         width = self.content_size.width
         left = figures.duration(self.seconds_left) if self.seconds_left is not None else ""
         end = f" {figures.percent(self.fraction):>4} {left}".rstrip()
         title = fitted(one_line(self.title), max(width // 3, 8))
-        room = max(width - Content(title).cell_length - len(end) - 2, 4)
-        return Content.assemble((title, "bold"), "  ", bar(self.fraction, room), end)
+        place = f"  {one_line(self.place)}" if self.place else ""
+        room = max(width - Content(title + place).cell_length - len(end) - 2, 4)
+        return Content.assemble((title, "bold"), place, "  ", bar(self.fraction, room), end)

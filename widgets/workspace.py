@@ -111,6 +111,8 @@ class Workspace(Container):
     @on(Tabs.TabActivated)
     def _tab_activated(self, event: Tabs.TabActivated) -> None:
         event.stop()
+        if event.tab.id != event.tabs.active:
+            return  # another tab is active by now, as after a change of size
         name = (event.tab.id or "").removeprefix("tab-")
         if name in self.visible_panes or name not in PANES:
             return

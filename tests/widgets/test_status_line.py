@@ -45,6 +45,12 @@ def test_the_progress_line_tells_share_and_time() -> None:
         await pilot.pause()
         seen.append(screen_text(pilot.app).splitlines()[0])
 
+        line.place = "document 2 of 5"
+        await pilot.pause()
+        seen.append(screen_text(pilot.app).splitlines()[0])
+
     drive(line, body, (60, 3))
     assert "harbour.md" in seen[0]
+    assert "harbour.md  document 2 of 5" in seen[1]
+    assert seen[1].rstrip().endswith("41% 0:14")
     assert seen[0].rstrip().endswith("41% 0:14")
