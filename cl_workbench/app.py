@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +64,7 @@ class WorkbenchApp(App[int]):
         self._open_engine = open_engine
         self._documents_folder = documents_folder
         self._clock = clock
-        self._closing_since_ticks = 0
+        self._leave_at: float | None = None
 
     def compose(self) -> ComposeResult:
         """What is painted first."""
@@ -90,17 +91,14 @@ class WorkbenchApp(App[int]):
         self.call_after_refresh(self.session.start)
 
     def _new_session(self) -> Session:
-        import time
-
         from cl_workbench.assembly import read_options
         from cl_workbench.session import Session
-        from engines.documents import read_paths
 
         return Session(
             self._open_engine,
             wake=self._wake,
             log_file=self.home.log_file,
-            read_documents=lambda paths: read_paths(paths, read_options(self.settings)),
+            read_options=read_options(self.settings),
             clock=self._clock or time.monotonic,
         )
 
@@ -158,20 +156,26 @@ class WorkbenchApp(App[int]):
     async def action_quit(self) -> None:
         """Stop the engine, wait for it a moment, and leave; a second time leaves at once."""
         session = self.session
-        if session is None or not session.alive or self._closing_since_ticks:
+        if session is None or not session.alive or self._leave_at is not None:
+            self._leave_at = time.monotonic()
             self.exit(0)
             return
         session.stop()
-        self._closing_since_ticks = 1
+        self._leave_at = time.monotonic() + CLOSE_SECONDS
         if self.workbench is not None:
             self.workbench.show_closing()
         self.set_interval(1 / _CLOSE_LOOKS_PER_SECOND, self._leave_when_stopped)
 
     def _leave_when_stopped(self) -> None:
-        self._closing_since_ticks += 1
-        waited = self._closing_since_ticks / _CLOSE_LOOKS_PER_SECOND
-        if self.session is None or not self.session.alive or waited > CLOSE_SECONDS:
+        if self.session is None or not self.session.alive or not self.seconds_to_close:
             self.exit(0)
+
+    @property
+    def seconds_to_close(self) -> float:
+        """How long the engine may yet take to stop, screen and all counted together."""
+        if self._leave_at is None:
+            return CLOSE_SECONDS
+        return max(self._leave_at - time.monotonic(), 0.0)
 
     def on_unmount(self) -> None:
         """However the program ends, the engine is told to stop."""
@@ -188,7 +192,7 @@ def run_app(home: Home, settings: Settings) -> int:
             app.run()
         finally:
             if app.session is not None:
-                app.session.close(CLOSE_SECONDS)
+                app.session.close(app.seconds_to_close)
     return app.return_code or 0
 
 

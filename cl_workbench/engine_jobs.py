@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from cl_workbench.messages import (
+    AlphaSet,
     AnswerBegan,
     AnswerEnded,
     AnswerText,
@@ -28,6 +29,7 @@ from engines.protocol import Document, Engine, EngineError, LearnReport, Piece
 Emit = Callable[[Event], None]
 Stop = Callable[[], bool]
 Sentence = Callable[[Exception], str]
+ReadDocument = Callable[[Path], Document | UnreadableDocument]
 Change = Callable[[Engine], Iterable[Event]]
 
 
@@ -55,22 +57,25 @@ class LearnJob:
         self._learned: list[LearnReport] = []
         self._failed: list[LearnFailed] = []
 
-    def run(self, documents: Iterable[Document | UnreadableDocument]) -> None:
-        """Learn all of ``documents``, or as many as there are before the stop signal."""
+    def run(self, found: Sequence[Path | UnreadableDocument], read: ReadDocument) -> None:
+        """Learn all that was found, or as much as there is before the stop signal."""
         cancelled: str | None = None
-        for document in documents:
+        number, count = 0, sum(isinstance(item, Path) for item in found)
+        for item in found:
+            number += isinstance(item, Path)
+            document = read(item) if isinstance(item, Path) else item
             if isinstance(document, UnreadableDocument):
                 self._fail(document.path, document.reason)
-            elif self._stop() or not self._learn(document):
+            elif self._stop() or not self._learn(document, number, count):
                 cancelled = document.title
                 break
         if cancelled is None and self._stop() and not self._learned and not self._failed:
             cancelled = "the documents"
         self._emit(LearnSummary(tuple(self._learned), tuple(self._failed), cancelled))
 
-    def _learn(self, document: Document) -> bool:
+    def _learn(self, document: Document, number: int, count: int) -> bool:
         """Learn one document; false if it was cancelled."""
-        self._emit(LearnBegan(document.id, document.title, document.path))
+        self._emit(LearnBegan(document.id, document.title, document.path, number, count))
         try:
             report = self._drain(document)
         except Exception as error:
@@ -157,9 +162,11 @@ def reset(engine: Engine) -> Iterator[Event]:
 
 def set_alpha(engine: Engine, alpha: float) -> Iterator[Event]:
     """Set the blend; an engine without α is left as it is."""
-    if isinstance(engine, HasAlpha):
-        engine.alpha = min(max(alpha, 0.0), 1.0)
-    yield StateChanged(state_of(engine))
+    try:
+        if isinstance(engine, HasAlpha):
+            engine.alpha = min(max(alpha, 0.0), 1.0)
+    finally:
+        yield AlphaSet(state_of(engine))
 
 
 def save(engine: Engine, folder: Path) -> Iterator[Event]:

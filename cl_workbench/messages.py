@@ -66,9 +66,15 @@ class EngineReady:
 
 @dataclass(frozen=True, slots=True)
 class EngineFailed:
-    """There is no engine, and one sentence why and what to do."""
+    """There is no engine, and one sentence why and what to do.
+
+    ``cancelled`` if a person stopped the loading; ``dropped`` counts the jobs that were
+    in line for the model then.
+    """
 
     sentence: str
+    cancelled: bool = False
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +85,21 @@ class StateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AlphaSet:
+    """One request to set α is done, whatever came of it."""
+
+    state: EngineState
+
+
+@dataclass(frozen=True, slots=True)
 class LearnBegan:
-    """Learning a document has begun."""
+    """Learning a document has begun: number ``number`` of ``count`` to be learned."""
 
     document_id: str
     title: str
     path: str | None
+    number: int = 1
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +176,7 @@ class JobFailed:
 
 
 Event = (
-    WorkBegan | WorkEnded | Loading | EngineReady | EngineFailed | StateChanged
+    WorkBegan | WorkEnded | Loading | EngineReady | EngineFailed | StateChanged | AlphaSet
     | LearnBegan | Learning | LearnDone | LearnFailed | LearnSummary
     | AnswerBegan | AnswerText | AnswerEnded | Noted | JobFailed
 )  # fmt: skip

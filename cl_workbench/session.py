@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,8 +24,8 @@ from cl_workbench.messages import (
     WorkEnded,
 )
 from cl_workbench.outbox import Outbox
-from engines.documents import UnreadableDocument, read_paths
-from engines.protocol import Document, Engine, EngineError, Piece, Sampling, Turn
+from engines.documents import ReadOptions, expand_paths, read_or_fault
+from engines.protocol import Engine, EngineError, Piece, Sampling, Turn
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,10 @@ class Host(Protocol):
 
 
 OpenEngine = Callable[[Report], tuple[Host, Engine]]
-ReadDocuments = Callable[[Sequence[Path]], Iterable[Document | UnreadableDocument]]
+
+
+class LoadCancelledError(EngineError):
+    """The model was not loaded because a person stopped it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class Session:
         open_engine: makes the host and the engine, on the thread; given a report function.
         wake: called from the thread when an event should not wait for the screen's timer.
         log_file: named in the sentence for an unexpected error.
-        read_documents: turns paths into documents, on the thread.
+        read_options: how documents are read.
         clock: seconds, for the speed of answers.
     """
 
@@ -86,13 +89,13 @@ class Session:
         *,
         wake: Callable[[], object] = lambda: None,
         log_file: Path | None = None,
-        read_documents: ReadDocuments = read_paths,
+        read_options: ReadOptions | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.outbox = Outbox(wake)
         self._open_engine = open_engine
         self._log_file = log_file
-        self._read_documents = read_documents
+        self._read_options = read_options
         self._clock = clock
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._submitted = 0
@@ -104,8 +107,12 @@ class Session:
 
     def start(self) -> None:
         """Start the thread and load the model."""
-        self._submit("loading", self._load)
+        self.load_model()
         self._thread.start()
+
+    def load_model(self) -> None:
+        """Load the model, as after a loading that failed or was cancelled."""
+        self._submit("loading", self._load)
 
     @property
     def alive(self) -> bool:
@@ -185,25 +192,36 @@ class Session:
     def _run(self, job: _Job) -> None:
         try:
             job.run(lambda: job.number <= self._cancelled_up_to)
+        except LoadCancelledError as error:
+            dropped = self._cancelled_up_to - job.number
+            self.outbox.put(EngineFailed(str(error), cancelled=True, dropped=dropped))
         except Exception as error:
             sentence = self._sentence(error)
             failed_to_load = job.work == "loading"
             self.outbox.put(EngineFailed(sentence) if failed_to_load else JobFailed(sentence))
 
     def _load(self, stop: Callable[[], bool]) -> None:
-        def report(text: str, fraction: float | None) -> None:
+        def go_on() -> None:
             if stop():
-                raise EngineError("Loading the model was stopped; start again to load it.")
+                raise LoadCancelledError("Loading the model was cancelled; m loads it again.")
+
+        def report(text: str, fraction: float | None) -> None:
+            go_on()
             self.outbox.put(Loading(text, fraction))
 
+        go_on()
         host, engine = self._open_engine(report)
+        go_on()
         self._host, self._engine = host, engine
         facts = ModelFacts(host.name, host.why, str(host.device), host.dtype, host.parameters)
         self.outbox.put(EngineReady(facts, engine_jobs.state_of(engine)))
 
     def _learn(self, paths: tuple[Path, ...], stop: Callable[[], bool]) -> None:
+        if self._engine is None and stop():
+            return  # cancelled together with the loading, which tells of it
         job = engine_jobs.LearnJob(self._ready_engine(), stop, self.outbox.put, self._sentence)
-        job.run(self._read_documents(paths))
+        found = tuple(expand_paths(paths, self._read_options))
+        job.run(found, lambda path: read_or_fault(path, self._read_options))
 
     def _answer(
         self,
@@ -213,14 +231,17 @@ class Session:
         number: int,
         stop: Callable[[], bool],
     ) -> None:
-        engine = self._ready_engine()
-        source = self._host if voice == "base" and self._host is not None else engine
+        def reply() -> Iterator[Piece]:
+            engine = self._ready_engine()
+            source = self._host if voice == "base" and self._host is not None else engine
+            return source.reply(turns, sampling)
+
         job = engine_jobs.AnswerJob(number, voice, stop, self.outbox.put, self._clock)
-        job.run(lambda: source.reply(turns, sampling), self._sentence)
+        job.run(reply, self._sentence)
 
     def _ready_engine(self) -> Engine:
         if self._engine is None:
-            raise EngineError("No model is loaded: see the reason in the Learn pane, and restart.")
+            raise EngineError("No model is loaded: the Learn pane says why, and m loads it again.")
         return self._engine
 
     def _sentence(self, error: Exception) -> str:

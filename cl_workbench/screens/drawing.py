@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cl_workbench.messages import (
+    AlphaSet,
     AnswerBegan,
     AnswerEnded,
     AnswerText,
@@ -67,7 +68,8 @@ class Drawing:
         self.work: Work | None = None
         self.failure: str | None = None
         self.uses_learned = True
-        self._loading = learning.loading_notice("starting")
+        self._alphas_out = 0
+        self._loading = self._failed = learning.loading_notice("starting")
         self._current: learning.Learned | None = None
         workspace.learn.notice = self._loading
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -77,6 +79,7 @@ class Drawing:
             EngineReady: self._engine_ready,
             EngineFailed: self._engine_failed,
             StateChanged: lambda event: self._state_changed(event.state),
+            AlphaSet: self._alpha_set,
             LearnBegan: self._learn_began,
             Learning: self._learning,
             LearnDone: self._learn_done,
@@ -112,12 +115,14 @@ class Drawing:
     def turn_alpha(self, step: float) -> float | None:
         """Show α changed by ``step`` and return it; None where there is no α.
 
-        The engine follows later; showing it at once lets quick presses add up.
+        The engine follows later and answers each change with ``AlphaSet``; showing it at
+        once lets quick presses add up.
         """
         if self.state is None or self.state.alpha is None:
             return None
         alpha = round(min(max(self.state.alpha + step, 0.0), 1.0), 4)
         self.state = replace(self.state, alpha=alpha)
+        self._alphas_out += 1
         self._status.alpha = alpha
         self._draw_knowledge()
         return alpha
@@ -127,12 +132,21 @@ class Drawing:
         self.uses_learned = not self.uses_learned
         self._draw_knowledge()
 
+    def loading_begins(self) -> None:
+        """The model is loaded, perhaps after that failed before."""
+        self.failure = None
+        self._loading = learning.loading_notice("starting")
+        self._workspace.learn.loading_fraction = None
+        self._draw_idle_learn_pane()
+
     def closing(self) -> None:
         """The program waits for the engine to stop."""
         self._status.state = WorkState("closing", "closing")
 
     def _work_began(self, event: WorkBegan) -> None:
         self.work = event.work
+        if event.work == "loading":
+            self.loading_begins()
         self._draw_state()
 
     def _work_ended(self, _event: WorkEnded) -> None:
@@ -172,12 +186,15 @@ class Drawing:
 
     def _engine_failed(self, event: EngineFailed) -> None:
         self.failure = event.sentence
+        self._failed = learning.failed_notice(event)
+        if event.cancelled and "learn" not in self._workspace.visible_panes:
+            self._tell(event.sentence, False)
         self._draw_idle_learn_pane()
         self._draw_state()
 
     def _draw_idle_learn_pane(self) -> None:
         if self.failure is not None:
-            notice = learning.failed_notice(self.failure)
+            notice = self._failed
         elif self.model is None:
             notice = self._loading
         else:
@@ -185,7 +202,14 @@ class Drawing:
         self._workspace.learn.frame = None
         self._workspace.learn.notice = notice
 
+    def _alpha_set(self, event: AlphaSet) -> None:
+        self._alphas_out -= 1
+        self._state_changed(event.state)
+
     def _state_changed(self, state: EngineState) -> None:
+        if self._alphas_out and self.state is not None:
+            # The engine has yet to follow the dial: what it says of α is out of date.
+            state = replace(state, alpha=self.state.alpha)
         self.state = state
         self._status.alpha = state.alpha
         self._status.learned = len(state.ledger)
@@ -226,6 +250,7 @@ class Drawing:
         if frame.alpha and self.work == "learning":
             self._status.alpha = frame.alpha[-1][1]
         self._progress.title = frame.title
+        self._progress.place = frame.place
         self._progress.fraction = frame.fraction
         self._progress.seconds_left = frame.seconds_left
         self._draw_marks()

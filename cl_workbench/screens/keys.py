@@ -19,6 +19,8 @@ BINDINGS: list[BindingType] = [
         "escape", "leave", "leave", id="leave",
         tooltip="Leave the line you type in",
     ),
+    Binding("m", "load_model", "load model", id="model.load",
+            tooltip="Load the model, after that failed or was cancelled"),
     Binding("c", "chat", "chat", id="chat", tooltip="Ask the model a question"),
     Binding(
         "b", "compare", "before/after", id="compare",

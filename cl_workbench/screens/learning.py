@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cl_workbench.messages import LearnBegan, LearnSummary, ModelFacts
+from cl_workbench.messages import EngineFailed, LearnBegan, LearnSummary, ModelFacts
 from engines.protocol import GateSnapshot, LearnReport, Progress
 from widgets import figures
 from widgets.gate_heatmap import GateBins
@@ -30,7 +30,8 @@ class Learned:
 def begun(event: LearnBegan) -> Learned:
     """An empty frame for a document whose learning has begun."""
     path = Path(event.path).absolute() if event.path else None
-    frame = LearnFrame(title=event.title, stage="starting", fraction=0.0)
+    place = f"document {event.number} of {event.count}" if event.count > 1 else ""
+    frame = LearnFrame(title=event.title, stage="starting", fraction=0.0, place=place)
     return Learned(event.document_id, path, frame)
 
 
@@ -102,14 +103,14 @@ def ledger_entry(report: LearnReport) -> LedgerEntry:
 
 def loading_notice(text: str) -> Notice:
     """The model is being loaded."""
-    lines = (text, "You can choose documents meanwhile; l puts them in line.")
+    lines = (text, "You can choose documents (4) meanwhile; l puts them in line. esc cancels.")
     return Notice("loading", "Loading the model", lines)
 
 
 def empty_notice(model: ModelFacts | None) -> Notice:
     """Nothing is being learned: what to press."""
     lines = [
-        "Choose a file or a folder in Documents and press l.",
+        "Choose a file or a folder in Documents (4) and press l.",
         "p learns a path that you type; c asks the model as it is.",
     ]
     if model is not None:
@@ -122,30 +123,39 @@ def empty_notice(model: ModelFacts | None) -> Notice:
     return Notice("empty", "Nothing is being learned", tuple(lines))
 
 
-def failed_notice(sentence: str) -> Notice:
-    """The model could not be loaded."""
-    lines = (sentence, "Correct the settings and start again; reading documents still works.")
-    return Notice("failed", "There is no model", lines)
+def failed_notice(event: EngineFailed) -> Notice:
+    """The model was not loaded: why, and what to do."""
+    if event.cancelled:
+        dropped = "What waited for it in line was dropped." if event.dropped else ""
+        lines = [line for line in (dropped, _WITHOUT_MODEL) if line]
+        return Notice("cancelled", event.sentence, tuple(lines))
+    again = "m tries it again; where settings are wrong, correct them and start again."
+    return Notice("failed", "There is no model", (event.sentence, again, _WITHOUT_MODEL))
 
 
 def summary_notice(summary: LearnSummary) -> Notice:
     """What came of a learn job, in words."""
-    reasons = tuple(failure.sentence for failure in summary.failed)
-    reasons = _shortened(reasons)
+    reasons = _shortened(tuple(failure.sentence for failure in summary.failed))
+    if len(summary.learned) == 1 and not summary.failed and summary.cancelled is None:
+        return _report_notice(summary.learned[0])
+    reasons += _shortened(_notes(summary.learned))
     if summary.cancelled is not None:
         heading = f"Cancelled {summary.cancelled}: nothing of it was kept"
         lines = (f"Learned before that: {_count(summary.learned)}.",) if summary.learned else ()
         return Notice("cancelled", heading, (*lines, *reasons, "l learns it again."))
     if not summary.learned:
         return Notice("failed", "Nothing was learned", reasons or ("No document was found.",))
-    if len(summary.learned) == 1 and not summary.failed:
-        return _report_notice(summary.learned[0])
     heading = f"Learned {_count(summary.learned)}"
     if summary.failed:
         heading += f", {len(summary.failed)} failed"
     return Notice("done", heading, (*reasons, _NEXT))
 
 
+def _notes(reports: Sequence[LearnReport]) -> tuple[str, ...]:
+    return tuple(f"{report.title}: {note}" for report in reports for note in report.notes)
+
+
+_WITHOUT_MODEL = "Reading documents still works."
 _NEXT = "c asks about it, b compares before and after, x forgets it."
 
 

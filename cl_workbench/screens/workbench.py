@@ -112,6 +112,7 @@ class WorkbenchScreen(Screen[None]):
             return known.learned_count > 0
         conditions = {
             "cancel": self._can_cancel,
+            "load_model": known.failure is not None,
             "leave": self._typing,
             "filter": not self._typing,
             "alpha": known.state is not None and known.state.alpha is not None,
@@ -138,7 +139,7 @@ class WorkbenchScreen(Screen[None]):
     def _can_cancel(self) -> bool:
         # While one types, escape must not throw away a long learning by accident.
         work_now = self._known.work
-        return work_now == "answering" or (work_now == "learning" and not self._typing)
+        return work_now == "answering" or (work_now in {"learning", "loading"} and not self._typing)
 
     # Learning
 
@@ -167,7 +168,15 @@ class WorkbenchScreen(Screen[None]):
 
     def action_cancel(self) -> None:
         """Stop what is running."""
+        if self._known.work == "loading":
+            self._tell("Loading stops at its next step.", False)
         self._session.cancel()
+
+    def action_load_model(self) -> None:
+        """Load the model again."""
+        self._known.loading_begins()
+        self._panes.turn_to("learn", focus=False)
+        self._session.load_model()
 
     def action_leave(self) -> None:
         """Leave the line one types in."""

@@ -119,6 +119,9 @@ def make_bench(folder: Path, script: Script | None = None, **options: object) ->
 
     def open_engine(report: Report) -> tuple[ScriptedHost, ScriptedEngine]:
         report("reading the weights", 0.4)
+        if script.load_hold:
+            script.wait()
+            report("reading the weights", 0.8)
         if error := options.get("open_error"):
             assert isinstance(error, Exception)
             raise error

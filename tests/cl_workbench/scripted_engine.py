@@ -40,6 +40,10 @@ class Script:
 
     learn_hold: int | None = None
     answer_hold: int | None = None
+    alpha_hold: int | None = None
+    load_hold: bool = False
+    alphas: list[float] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
     go: threading.Event = field(default_factory=threading.Event)
     break_at: int | None = None
     break_with: Callable[[], Exception] = lambda: RuntimeError("a scripted crash")
@@ -79,9 +83,21 @@ class ScriptedEngine:
     def __init__(self, host: ScriptedHost, script: Script | None = None) -> None:
         self.host = host
         self.script = script or host.script
-        self.alpha = 0.95
+        self._alpha = 0.95
         self.closed_early = 0
         self._ledger: list[LearnReport] = []
+
+    @property
+    def alpha(self) -> float:
+        """The blend; a change to it is noted, and may be held."""
+        return self._alpha
+
+    @alpha.setter
+    def alpha(self, value: float) -> None:
+        self.script.alphas.append(value)
+        if len(self.script.alphas) == self.script.alpha_hold:
+            self.script.wait()
+        self._alpha = value
 
     @property
     def documents(self) -> Sequence[LearnReport]:
@@ -105,7 +121,7 @@ class ScriptedEngine:
             self.closed_early += not finished
         report = self._report(document, tokens, start)
         self._ledger = [r for r in self._ledger if r.id != document.id] + [report]
-        self.alpha = 0.5
+        self._alpha = 0.5
         yield report
 
     def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
@@ -177,6 +193,7 @@ class ScriptedEngine:
             gate_open_share=gate().mean_open_share,
             alpha=0.5,
             learned_at="2025-01-01T00:00:00+00:00",
+            notes=self.script.notes,
         )
 
 

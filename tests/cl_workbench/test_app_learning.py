@@ -91,6 +91,20 @@ def test_a_cancelled_document_is_said_not_to_be_kept() -> None:
     assert any("1 document" in line for line in notice.lines)
 
 
+def test_notes_of_several_documents_name_their_document() -> None:
+    other = replace(REPORT, title="Aviary", notes=("Read 7 of 9 tokens.",))
+    failure = LearnFailed("x", "File x is empty.")
+    for summary in (
+        LearnSummary((REPORT, other), ()),
+        LearnSummary((REPORT, other), (failure,)),
+        LearnSummary((REPORT, other), (), cancelled="Mill"),
+    ):
+        lines = learning.summary_notice(summary).lines
+        assert "Harbour: Read 884 of 900 tokens." in lines
+        assert "Aviary: Read 7 of 9 tokens." in lines
+    assert "Read 884 of 900 tokens." in learning.summary_notice(LearnSummary((REPORT,), ())).lines
+
+
 def test_a_ledger_entry_counts_what_was_read() -> None:
     entry = learning.ledger_entry(replace(REPORT, held_out_loss_before=None))
     assert entry.tokens == 884

@@ -41,9 +41,7 @@ def bench(tmp_path: Path) -> Any:
 @by_size
 def test_ready(snap_compare: Compare, bench: Bench, size: tuple[int, int]) -> None:
     async def body(bench: Bench) -> None:
-        if size[0] < 100:
-            await bench.press("1")
-        await bench.sees("Nothing is being learned")
+        await bench.sees("harbour.md")
 
     assert snap_compare(bench.app, **picture(bench, body, size))
 

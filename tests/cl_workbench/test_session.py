@@ -21,6 +21,7 @@ from cl_workbench.messages import (
     LearnDone,
     Learning,
     LearnSummary,
+    Loading,
     Noted,
     StateChanged,
     WorkEnded,
@@ -250,6 +251,59 @@ def test_a_model_that_cannot_be_loaded_is_told_and_jobs_are_refused(
     assert isinstance(refused, JobFailed)
     assert "No model" in refused.sentence
     assert recorder.session.alive
+
+
+def test_a_cancelled_loading_drops_what_waited_and_can_be_begun_again(
+    started: Start, document: Path
+) -> None:
+    script = Script()
+
+    def slow(report: Report) -> tuple[ScriptedHost, ScriptedEngine]:
+        report("fetching", 0.1)
+        script.wait()
+        host = ScriptedHost(script)
+        return host, ScriptedEngine(host)
+
+    recorder = started(script, open_engine=slow)
+    recorder.session.learn([document])
+    number = recorder.session.reply(QUESTION, Sampling(), "learned")
+    recorder.wait(is_kind(Loading))
+    recorder.session.cancel()
+    script.go.set()
+    failed = recorder.wait(is_kind(EngineFailed))
+    assert isinstance(failed, EngineFailed)
+    assert (failed.cancelled, failed.dropped) == (True, 2)
+    assert "m loads it again" in failed.sentence
+    ended = recorder.wait(is_kind(AnswerEnded))
+    assert isinstance(ended, AnswerEnded)
+    assert (ended.number, ended.cancelled) == (number, True)
+    recorder.session.load_model()
+    recorder.session.learn([document])
+    recorder.wait(is_kind(LearnDone))
+    assert recorder.of(JobFailed) == []
+
+
+def test_an_answer_without_a_model_ends_with_its_reason(started: Start) -> None:
+    def fails(report: Report) -> None:
+        raise ModelError("There is no such model: set model.name.")
+
+    recorder = started(open_engine=fails)
+    recorder.session.reply(QUESTION, Sampling(), "learned")
+    ended = recorder.wait(is_kind(AnswerEnded))
+    assert isinstance(ended, AnswerEnded)
+    assert "No model is loaded" in str(ended.failure)
+
+
+def test_several_documents_are_numbered(started: Start, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("", encoding="utf-8")
+    (tmp_path / "b.txt").write_bytes(b"bi\0nary")
+    for name in "cd":
+        (tmp_path / f"{name}.txt").write_text(f"words of {name}", encoding="utf-8")
+    recorder = started()
+    recorder.session.learn([tmp_path])
+    recorder.wait(is_kind(LearnSummary))
+    begun = [(e.number, e.count) for e in recorder.of(LearnBegan) if isinstance(e, LearnBegan)]
+    assert begun == [(2, 3), (3, 3)]
 
 
 def test_closing_in_the_middle_of_a_learning_joins_the_thread(document: Path) -> None:
