@@ -21,11 +21,12 @@ class ConfirmScreen(ModalScreen[bool]):
         Binding("n,escape", "answer(False)", "No", id="confirm.no"),
     ]
 
-    def __init__(self, question: str, consequence: str, yes: str) -> None:
+    def __init__(self, question: str, consequence: str, yes: str, no: str = "No, keep it") -> None:
         super().__init__(classes="dialog")
         self._question = question
         self._consequence = consequence
         self._yes = yes
+        self._no = no
 
     def compose(self) -> ComposeResult:
         """Question, consequence, two answers."""
@@ -33,7 +34,7 @@ class ConfirmScreen(ModalScreen[bool]):
             yield Static(Content(self._question), classes="dialog-title", markup=False)
             yield Static(Content(self._consequence), markup=False)
             yield OptionList(
-                Option(Content("No, keep it"), id="no"),
+                Option(Content(self._no), id="no"),
                 Option(Content(self._yes), id="yes"),
                 markup=False,
             )

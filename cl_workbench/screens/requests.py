@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from cl_workbench.screens.confirm import ConfirmScreen
 from cl_workbench.session import Session
 from cl_workbench.settings import Settings
 from engines.atomic import checked_name
-from engines.documents import preview_folder
+from engines.documents import FolderPreview, preview_folder
 from engines.protocol import DocumentError, EngineError
 from widgets.ledger import LedgerEntry
-from widgets.plain_text import one_line
+from widgets.plain_text import fitted, one_line
 
+NAMES_SHOWN = 5
+_NAME_WIDTH = 24  # five of them make two lines of the dialog
 _MANIFEST = "manifest.json"
 
 
@@ -59,15 +62,14 @@ class Requests:
         except DocumentError as error:
             self._app.notify(error.reason, severity="error", markup=False)
             return False
-        count, failed = len(preview.readable), len(preview.failed)
+        count = len(preview.readable)
         if count <= 1:
             return True
-        faults = f" {failed} more can't be read." if failed else ""
         screen = ConfirmScreen(
             f"Learn the {count:,} documents in {one_line(folder.name)}?",
-            f"They are learned one after the other; esc stops and keeps those done.{faults} "
-            "The Read pane lists them.",
+            folder_text(folder, preview),
             f"Yes, learn {count:,} documents",
+            "No, learn nothing",
         )
         confirmed = await self._app.push_screen_wait(screen)
         return confirmed
@@ -127,6 +129,31 @@ class Requests:
             if not await self._app.push_screen_wait(replace):
                 return
         self._session.load(self._home.checkpoint(name))
+
+
+def folder_text(folder: Path, preview: FolderPreview) -> str:
+    """What of ``folder`` would be learned and what is left out, by their first names."""
+    paragraphs = [_names(folder, preview.readable)]
+    if preview.failed:
+        paths = [path for path, _ in preview.failed]
+        paragraphs.append(f"{len(paths):,} can't be read: {_names(folder, paths)}")
+    failed = set(preview.failed)
+    others = [path for path, reason in preview.left_out if (path, reason) not in failed]
+    if others:
+        paragraphs.append(f"{len(others):,} left out: {_names(folder, others)}")
+    paragraphs.append("They are learned one after the other; esc stops and keeps those done.")
+    return "\n".join(paragraphs)
+
+
+def _names(folder: Path, paths: Sequence[Path]) -> str:
+    shown = [_name_below(folder, path) for path in paths[:NAMES_SHOWN]]
+    more = f" and {len(paths) - NAMES_SHOWN:,} more" if len(paths) > NAMES_SHOWN else ""
+    return f"{', '.join(shown)}{more}."
+
+
+def _name_below(folder: Path, path: Path) -> str:
+    name = str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name
+    return fitted(one_line(name), _NAME_WIDTH)
 
 
 def path_fault(text: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from scripted_engine import Script
 from textual.binding import Binding
 from textual.widgets import Input, OptionList
 
+from cl_workbench.app import CLOSE_SECONDS
 from cl_workbench.screens.ask_text import AskTextScreen
 from cl_workbench.screens.choose import ChooseScreen
 from cl_workbench.screens.confirm import ConfirmScreen
@@ -136,6 +138,43 @@ def test_a_model_that_cannot_be_loaded_leaves_reading_and_says_what_to_do(tmp_pa
     run(bench, body)
 
 
+def test_a_loading_is_cancelled_and_begun_again(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path, Script(load_hold=True))
+
+    async def body(bench: Bench) -> None:
+        await bench.sees("loading model 40%")
+        await bench.choose("harbour.md")
+        await bench.press("l", "escape")
+        bench.script.go.set()
+        await bench.sees("Loading the model was cancelled; m loads it again.")
+        await bench.sees("What waited for it in line was dropped.")
+        await bench.sees("no model")
+        titles = {command.title for command in bench.app.get_system_commands(bench.screen)}
+        assert "Load model" in titles
+        await bench.press("m")
+        await bench.sees("ready")
+        assert bench.ledger == []
+        await bench.learn("aviary.md")
+
+    run(bench, body)
+
+
+def test_a_question_in_line_for_a_model_that_does_not_load_is_answered_so(tmp_path: Path) -> None:
+    script = Script(load_hold=True)
+    bench = make_bench(tmp_path, script)
+
+    async def body(bench: Bench) -> None:
+        await bench.sees("loading model 40%")
+        await bench.press("c")
+        await bench.type("How often?")
+        await bench.press("escape", "escape")
+        script.go.set()
+        await bench.sees("no model")
+        await bench.until(lambda: not bench.screen._known.conversation.waiting)
+
+    run(bench, body)
+
+
 def test_a_folder_is_counted_and_asked_about(tmp_path: Path) -> None:
     bench = make_bench(tmp_path)
 
@@ -143,6 +182,7 @@ def test_a_folder_is_counted_and_asked_about(tmp_path: Path) -> None:
         bench.tree.move_cursor(bench.tree.root)
         await bench.press("l")
         await bench.sees("Learn the 3 documents in documents?")
+        assert "aviary.md, harbour.md, lighthouse.txt." in bench.text
         await bench.press("escape")
         await bench.until(lambda: bench.app.screen is bench.screen)
         await bench.press("l")
@@ -150,6 +190,73 @@ def test_a_folder_is_counted_and_asked_about(tmp_path: Path) -> None:
         await bench.press("down", "enter")
         await bench.until(lambda: len(bench.ledger) == 3)
         await bench.sees("Learned 3 documents")
+
+    run(bench, body)
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+def test_a_typed_folder_is_asked_about_with_what_is_left_out(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    bench = make_bench(tmp_path, Script(learn_hold=10))
+    other = tmp_path / "letters"
+    other.mkdir()
+    for number in range(7):
+        (other / f"letter-{number}.md").write_text(f"# Letter {number}\n\nDear aunt.")
+    (other / "empty.txt").write_text("")
+    (other / "photo.png").write_bytes(b"\x89PNG")
+
+    async def body(bench: Bench) -> None:
+        await bench.sees("ready")
+        await bench.press("p")
+        await bench.until(lambda: isinstance(bench.app.screen, AskTextScreen))
+        bench.app.screen.query_one(Input).value = str(other)
+        await bench.press("enter")
+        await bench.sees("Learn the 7 documents in letters?")
+        words = " ".join(re.sub("[│├└▸▾]", " ", bench.text).split())
+        assert "letter-0.md, letter-1.md" in words
+        assert "letter-4.md and 2 more." in words
+        assert "1 can't be read: empty.txt." in words
+        assert "1 left out: photo.png." in words
+        assert "Yes, learn 7 documents" in words
+        await bench.press("y")
+        await bench.sees("document 1 of 7")
+        bench.script.learn_hold = None
+        bench.script.go.set()
+        await bench.sees("Learned 7 documents")
+
+    run(bench, body, size)
+
+
+@pytest.mark.parametrize("size", [(100, 36), WIDE, (160, 48)])
+def test_the_place_among_several_documents_fits_the_learn_pane(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    bench = make_bench(tmp_path, Script(learn_hold=10))
+
+    async def body(bench: Bench) -> None:
+        bench.tree.move_cursor(bench.tree.root)
+        await bench.press("l")
+        await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
+        await bench.press("y")
+        await bench.sees("learning 50%")
+        await bench.sees("The aviary   document 1 of 3")
+        await bench.sees("0:15 left")
+
+    run(bench, body, size)
+
+
+def test_notes_on_several_documents_are_all_told(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path, Script(notes=("The end was cut.",)))
+
+    async def body(bench: Bench) -> None:
+        bench.tree.move_cursor(bench.tree.root)
+        await bench.press("l")
+        await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
+        await bench.press("y")
+        await bench.sees("Learned 3 documents")
+        for title in ("The aviary", "The harbour light"):
+            assert f"{title}: The end was cut." in bench.text
 
     run(bench, body)
 
@@ -243,6 +350,24 @@ def test_the_dial_adds_up_and_stays_within_its_range(tmp_path: Path) -> None:
         await bench.sees("α 0.80")
         await bench.press(*["right_square_bracket"] * 9)
         await bench.sees("α 1.00")
+
+    run(bench, body)
+
+
+def test_the_engines_late_word_on_alpha_does_not_undo_a_press(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path, Script(alpha_hold=2))
+    script = bench.script
+
+    async def body(bench: Bench) -> None:
+        await bench.sees("α 0.95")
+        await bench.press(*["left_square_bracket"] * 2)
+        await bench.until(lambda: script.alphas == [0.9, 0.85])
+        bench.screen.draw_events()  # the engine has answered the first press, not the second
+        await bench.press("left_square_bracket")
+        script.go.set()
+        await bench.until(lambda: len(script.alphas) == 3)
+        assert script.alphas == [0.9, 0.85, 0.8]
+        await bench.sees("α 0.80")
 
     run(bench, body)
 
@@ -352,6 +477,40 @@ def test_small_terminals_show_one_pane_and_every_pane_can_be_reached(tmp_path: P
         await bench.until(lambda: bench.panes.visible_panes == ("chat",))
 
     run(bench, body, SMALL)
+
+
+def test_the_smallest_screen_begins_with_the_documents(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+
+    async def body(bench: Bench) -> None:
+        await bench.sees("ready")
+        assert bench.panes.visible_panes == ("documents",)
+        assert "harbour.md" in bench.text
+        await bench.press("1")
+        await bench.sees("Choose a file or a folder in Documents (4) and press l.")
+        await bench.press("4")
+        await bench.sees("harbour.md")
+
+    run(bench, body, SMALL)
+
+
+def test_quitting_has_one_deadline_and_a_second_time_leaves_at_once(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path, Script(learn_hold=10))
+
+    async def body(bench: Bench) -> None:
+        app = bench.app
+        await bench.choose("harbour.md")
+        await bench.press("l")
+        await bench.sees("learning 50%")
+        assert app.seconds_to_close == CLOSE_SECONDS
+        await bench.press("ctrl+q")
+        await bench.sees("closing")
+        assert 0 < app.seconds_to_close < CLOSE_SECONDS
+        await app.action_quit()
+        assert app.seconds_to_close == 0
+
+    run(bench, body)
+    assert bench.app.return_code == 0
 
 
 def test_quit_in_the_middle_of_a_learning_stops_the_thread_first(tmp_path: Path) -> None:
