@@ -42,6 +42,7 @@ class Script:
     answer_hold: int | None = None
     alpha_hold: int | None = None
     load_hold: bool = False
+    alpha_go: threading.Event = field(default_factory=threading.Event)
     alphas: list[float] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     go: threading.Event = field(default_factory=threading.Event)
@@ -53,9 +54,9 @@ class Script:
     held_out_rise: float = 0.003
     fail_load: str | None = None
 
-    def wait(self) -> None:
+    def wait(self, go: threading.Event | None = None) -> None:
         """Hold until ``go``; a test that forgets to set it fails instead of hanging."""
-        if not self.go.wait(30):
+        if not (go or self.go).wait(30):
             raise RuntimeError("the script was never told to go on")
 
 
@@ -96,7 +97,7 @@ class ScriptedEngine:
     def alpha(self, value: float) -> None:
         self.script.alphas.append(value)
         if len(self.script.alphas) == self.script.alpha_hold:
-            self.script.wait()
+            self.script.wait(self.script.alpha_go)
         self._alpha = value
 
     @property

@@ -354,17 +354,22 @@ def test_the_dial_adds_up_and_stays_within_its_range(tmp_path: Path) -> None:
     run(bench, body)
 
 
-def test_the_engines_late_word_on_alpha_does_not_undo_a_press(tmp_path: Path) -> None:
-    bench = make_bench(tmp_path, Script(alpha_hold=2))
+def test_no_press_of_the_dial_is_lost_while_an_answer_streams(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path, Script(answer_hold=2, alpha_hold=2))
     script = bench.script
 
     async def body(bench: Bench) -> None:
-        await bench.sees("α 0.95")
+        await bench.press("c")
+        await bench.type("How many?")
+        await bench.sees("answering")
+        bench.app.set_focus(bench.panes.chat.log_of_turns)
         await bench.press(*["left_square_bracket"] * 2)
-        await bench.until(lambda: script.alphas == [0.9, 0.85])
-        bench.screen.draw_events()  # the engine has answered the first press, not the second
-        await bench.press("left_square_bracket")
+        await bench.sees("α 0.85")
         script.go.set()
+        await bench.until(lambda: script.alphas == [0.9, 0.85])
+        bench.screen.draw_events()  # the engine has followed the first press, not the second
+        await bench.press("left_square_bracket")
+        script.alpha_go.set()
         await bench.until(lambda: len(script.alphas) == 3)
         assert script.alphas == [0.9, 0.85, 0.8]
         await bench.sees("α 0.80")
@@ -490,6 +495,22 @@ def test_the_smallest_screen_begins_with_the_documents(tmp_path: Path) -> None:
         await bench.sees("Choose a file or a folder in Documents (4) and press l.")
         await bench.press("4")
         await bench.sees("harbour.md")
+
+    run(bench, body, SMALL)
+
+
+def test_a_size_that_changes_to_and_fro_leaves_the_pane_that_was_there(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+
+    async def body(bench: Bench) -> None:
+        turned: list[str] = []
+        bench.panes.watch(bench.panes, "pane", lambda pane: turned.append(pane), init=False)
+        bench.panes.one_pane = False
+        bench.panes.one_pane = True
+        await bench.until(lambda: bench.text.count("harbour.md") == 1)
+        await bench.pilot.pause()
+        assert turned == []
+        assert bench.panes.visible_panes == ("documents",)
 
     run(bench, body, SMALL)
 
