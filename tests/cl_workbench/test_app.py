@@ -504,7 +504,11 @@ def test_a_size_that_changes_to_and_fro_leaves_the_pane_that_was_there(tmp_path:
 
     async def body(bench: Bench) -> None:
         turned: list[str] = []
-        bench.panes.watch(bench.panes, "pane", lambda pane: turned.append(pane), init=False)
+
+        def note(pane: str) -> None:
+            turned.append(pane)
+
+        bench.panes.watch(bench.panes, "pane", note, init=False)
         bench.panes.one_pane = False
         bench.panes.one_pane = True
         await bench.until(lambda: bench.text.count("harbour.md") == 1)
