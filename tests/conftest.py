@@ -11,6 +11,7 @@ from pathlib import Path
 _SESSION_HOME = tempfile.TemporaryDirectory(prefix="cl-workbench-tests-")
 os.environ["HF_HOME"] = str(Path(_SESSION_HOME.name) / "hub")
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does
 for _name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"):
     os.environ.pop(_name, None)
 
