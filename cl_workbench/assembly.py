@@ -121,6 +121,17 @@ def _build_ttt(host: ModelHost, settings: Settings) -> Engine:
 
 
 TTT_KEYS = {
+    "objective": "ttt.objective",
+    "target_loss": "ttt.target_loss",
+    "study_items": "ttt.study_items",
+    "teacher_top_k": "ttt.teacher_top_k",
+    "retention": "ttt.retention",
+    "retention_tokens": "ttt.retention_tokens",
+    "gate_top": "tfidf_gate.top",
+    "gate_recompute_passes": "tfidf_gate.recompute_passes",
+    "forgetting_budget": "guard.forgetting_budget",
+    "guard_every_batches": "guard.every_batches",
+    "guard_action": "guard.action",
     "learning_rate": "ttt.learning_rate",
     "mini_batch_size": "ttt.mini_batch_size",
     "gradient_steps": "ttt.gradient_steps",

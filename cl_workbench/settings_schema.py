@@ -73,6 +73,7 @@ SECTIONS = {
     "0 only what was learned.",
     "tfidf_gate": "Which neurons may learn: those particular to the document.",
     "held_out": "General text that tells what learning cost.",
+    "guard": "What happens when learning a document costs too much of the rest.",
     "generation": "How answers are written.",
     "documents": "How files are read.",
     "ui": "The screen.",
@@ -135,6 +136,14 @@ SETTINGS: tuple[Setting, ...] = (
         nullable=True,
     ),
     Setting(
+        "ttt.objective",
+        "text",
+        _TTT.objective,
+        "what is learned: the text's own words (next_token), questions or sentences asked without "
+        "the text in view (self_study), or both (mixed); auto tests the model and picks",
+        choices=("auto", "next_token", "self_study", "mixed"),
+    ),
+    Setting(
         "ttt.learning_rate",
         "number",
         _TTT.learning_rate,
@@ -177,6 +186,51 @@ SETTINGS: tuple[Setting, ...] = (
         unit="tokens",
         low=8,
         apart=0,
+    ),
+    Setting(
+        "ttt.target_loss",
+        "number",
+        _TTT.target_loss,
+        "learning ends once the document's loss is at or below this; null goes through all passes",
+        unit="nats per token",
+        low=0,
+        nullable=True,
+    ),
+    Setting(
+        "ttt.study_items",
+        "whole",
+        _TTT.study_items,
+        "how many questions or sentences of a document are studied at most; time grows with it",
+        unit="items",
+        low=1,
+        high=10_000,
+    ),
+    Setting(
+        "ttt.teacher_top_k",
+        "whole",
+        _TTT.teacher_top_k,
+        "how many of the teacher's likeliest tokens the student matches; more takes more memory",
+        unit="tokens",
+        low=1,
+        high=1024,
+    ),
+    Setting(
+        "ttt.retention",
+        "number",
+        _TTT.retention,
+        "how strongly each step holds the model to the base's own answers on general text and "
+        "questions; 0 is not at all",
+        low=0,
+        high=1000,
+    ),
+    Setting(
+        "ttt.retention_tokens",
+        "whole",
+        _TTT.retention_tokens,
+        "how much general text each step is held to; time grows with it",
+        unit="tokens",
+        low=1,
+        high=65536,
     ),
     Setting(
         "ttt.weight_decay",
@@ -235,6 +289,26 @@ SETTINGS: tuple[Setting, ...] = (
         high=1,
     ),
     Setting(
+        "tfidf_gate.top",
+        "whole",
+        _TTT.gate_top,
+        "how many neurons of each layer may learn, in place of tfidf_gate.threshold; null goes by "
+        "the threshold",
+        unit="neurons",
+        low=1,
+        nullable=True,
+    ),
+    Setting(
+        "tfidf_gate.recompute_passes",
+        "whole",
+        _TTT.gate_recompute_passes,
+        "after how many passes the neurons are ranked anew, with what was learned so far; 0 ranks "
+        "them once",
+        unit="passes",
+        low=0,
+        high=1000,
+    ),
+    Setting(
         "tfidf_gate.calibration_samples",
         "whole",
         _TTT.gate_calibration_samples,
@@ -261,12 +335,39 @@ SETTINGS: tuple[Setting, ...] = (
         "held_out.budget_percent",
         "number",
         _TTT.held_out_budget_percent,
-        "how much the held-out loss may rise over one document; the pass that raises it further is "
-        "taken back and learning stops; null never stops",
+        "how much the held-out loss may rise over one document before the guard steps back to the "
+        "best state so far and does guard.action; null never acts on it",
         unit="percent",
         low=0,
         high=1000,
         nullable=True,
+    ),
+    Setting(
+        "guard.forgetting_budget",
+        "number",
+        _TTT.forgetting_budget,
+        "which share of the general questions that the model answers right may be lost over one "
+        "document before the guard acts; null never acts on it",
+        low=0,
+        high=1,
+        nullable=True,
+    ),
+    Setting(
+        "guard.every_batches",
+        "whole",
+        _TTT.guard_every_batches,
+        "how often the guard looks at held-out text and general questions; 0 is once a pass",
+        unit="batches",
+        low=0,
+        high=100_000,
+    ),
+    Setting(
+        "guard.action",
+        "text",
+        _TTT.guard_action,
+        "what follows when a budget is passed and the best state so far is back: stop, go on at "
+        "half the rate (slower), or ask (pause)",
+        choices=("stop", "slower", "pause"),
     ),
     Setting(
         "generation.max_new_tokens",

@@ -84,13 +84,32 @@ class GateSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlap:
+    """How much learning one document will move what another one changed, 0..1."""
+
+    document_id: str
+    title: str
+    share: float
+
+
+Decision = Literal["continue", "slower", "stop"]
+"""What a person answers to a paused learn: go on, go on at half the rate, keep it so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """One step of learning, immutable, measured and never estimated.
 
     ``stage`` is a short phrase for people (``"learning"``, ``"calibrating
     gates"``).  ``fraction`` is the share (0..1) of the work that is done.
     Losses are mean nats per token; ``held_out_loss`` is that of general text that
-    is not part of the document.  Fields that a strategy has no value for are None.
+    is not part of the document, ``retention_loss`` the KL divergence from the base
+    model's answers.  ``answers_kept`` is the share (0..1) of ``answers_probed`` general
+    questions that the base model answers right and that are still answered so.
+    ``held_out_budget`` is the relative rise, ``answers_budget`` the lost share, at which
+    the guard acts; ``probes`` counts how often it looked, ``guard`` says what it did last.
+    Where ``paused`` is true the consumer may ``send`` a ``Decision``; None means stop.
+    Fields that a strategy has no value for are None.
     """
 
     stage: str
@@ -108,6 +127,17 @@ class Progress:
     held_out_loss: float | None = None
     held_out_loss_before: float | None = None
     gate: GateSnapshot | None = None
+    objective: str | None = None
+    learning_rate: float | None = None
+    retention_loss: float | None = None
+    answers_kept: float | None = None
+    answers_probed: int = 0
+    held_out_budget: float | None = None
+    answers_budget: float | None = None
+    probes: int = 0
+    guard: str | None = None
+    overlaps: tuple[Overlap, ...] = ()
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +147,9 @@ class LearnReport:
     Losses are mean nats per token over what was read of the document and over
     the held-out text.  ``tokens`` counts the whole document, ``tokens_read`` what
     was learned from.  ``seconds`` is wall time, ``tokens_per_second`` counts each
-    token once per pass over the learning time alone.
+    token once per pass over the learning time alone.  ``objective`` names what was
+    minimised, ``study_items`` counts the questions or sentences studied besides the text,
+    ``answers_kept`` is as in ``Progress``.
     """
 
     id: str
@@ -135,6 +167,43 @@ class LearnReport:
     alpha: float | None
     learned_at: str
     notes: tuple[str, ...] = ()
+    objective: str | None = None
+    passes: int = 0
+    study_items: int = 0
+    answers_kept: float | None = None
+    answers_probed: int = 0
+    overlaps: tuple[Overlap, ...] = ()
+
+
+StudyKind = Literal["given", "question", "cloze"]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyItem:
+    """One thing to know of a document, asked without the text in view.
+
+    A ``given`` question came with the document, a ``question`` was written by the model;
+    the prompt of a ``cloze`` item is the beginning of one of the document's sentences and
+    its answer the rest.  ``passage`` is the text that the answer rests on.
+    """
+
+    kind: StudyKind
+    prompt: str
+    answer: str
+    passage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPlan:
+    """What a document will be studied by: the objective, why, and the items.
+
+    ``rejected`` pairs items that were written but not used with the reason.
+    """
+
+    objective: str
+    reason: str
+    items: tuple[StudyItem, ...] = ()
+    rejected: tuple[tuple[StudyItem, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +212,8 @@ class Document:
 
     ``id`` is the first 12 hex digits of the SHA-256 of ``text``, so the same text is
     the same document wherever it lies.  Make one with ``Document.from_text``, or
-    from a file with ``engines.documents.read_file``.
+    from a file with ``engines.documents.read_file``.  ``study`` holds items that were
+    read and perhaps edited before; an engine that studies uses them and writes none.
     """
 
     id: str
@@ -152,6 +222,7 @@ class Document:
     path: str | None = None
     questions: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
+    study: tuple[StudyItem, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_text(
