@@ -21,6 +21,8 @@ from cl_workbench.messages import (
     LearnSummary,
     Noted,
     StateChanged,
+    Streamed,
+    StreamEnded,
     Voice,
 )
 from engines.documents import UnreadableDocument
@@ -31,6 +33,7 @@ Stop = Callable[[], bool]
 Sentence = Callable[[Exception], str]
 ReadDocument = Callable[[Path], Document | UnreadableDocument]
 Change = Callable[[Engine], Iterable[Event]]
+Steps = Callable[[Engine], Iterator[object]]
 
 
 @runtime_checkable
@@ -57,12 +60,14 @@ class LearnJob:
         self._learned: list[LearnReport] = []
         self._failed: list[LearnFailed] = []
 
-    def run(self, found: Sequence[Path | UnreadableDocument], read: ReadDocument) -> None:
+    def run(
+        self, found: Sequence[Path | Document | UnreadableDocument], read: ReadDocument
+    ) -> None:
         """Learn all that was found, or as much as there is before the stop signal."""
         cancelled: str | None = None
-        number, count = 0, sum(isinstance(item, Path) for item in found)
+        number, count = 0, sum(not isinstance(item, UnreadableDocument) for item in found)
         for item in found:
-            number += isinstance(item, Path)
+            number += not isinstance(item, UnreadableDocument)
             document = read(item) if isinstance(item, Path) else item
             if isinstance(document, UnreadableDocument):
                 self._fail(document.path, document.reason)
@@ -140,6 +145,33 @@ class AnswerJob:
                 if piece.text:
                     self._parts.append(piece.text)
                     self._emit(AnswerText(self._number, piece.text))
+                if self._stop():
+                    return False
+        return True
+
+
+class StreamJob:
+    """Tells each value of an iterator; closing it, so that it can tidy up, where it is stopped."""
+
+    def __init__(self, number: int, stop: Stop, emit: Emit) -> None:
+        self._number = number
+        self._stop = stop
+        self._emit = emit
+
+    def run(self, values: Callable[[], Iterator[object]], sentence: Sentence) -> None:
+        """Drain ``values``; a failure ends the stream with one sentence."""
+        failure = None
+        try:
+            cancelled = self._stop() or not self._drain(values())
+        except Exception as error:
+            cancelled, failure = False, sentence(error)
+        self._emit(StreamEnded(self._number, cancelled, failure))
+
+    def _drain(self, values: Iterator[object]) -> bool:
+        """True if the values came to their own end."""
+        with closing(values):  # type: ignore[type-var]
+            for value in values:
+                self._emit(Streamed(self._number, value))
                 if self._stop():
                     return False
         return True

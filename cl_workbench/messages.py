@@ -10,7 +10,7 @@ from textual.message import Message
 from engines.protocol import LearnReport, Progress
 
 Voice = Literal["learned", "base"]
-Work = Literal["loading", "learning", "answering", "other"]
+Work = Literal["loading", "learning", "answering", "studying", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,23 @@ class AnswerEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Streamed:
+    """One value of a stream that a screen of its own asked for, by the stream's number."""
+
+    number: int
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnded:
+    """The stream is over; ``failure`` is one sentence where it broke off."""
+
+    number: int
+    cancelled: bool = False
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something was done that the screen shows in passing."""
 
@@ -178,7 +195,7 @@ class JobFailed:
 Event = (
     WorkBegan | WorkEnded | Loading | EngineReady | EngineFailed | StateChanged | AlphaSet
     | LearnBegan | Learning | LearnDone | LearnFailed | LearnSummary
-    | AnswerBegan | AnswerText | AnswerEnded | Noted | JobFailed
+    | AnswerBegan | AnswerText | AnswerEnded | Streamed | StreamEnded | Noted | JobFailed
 )  # fmt: skip
 
 

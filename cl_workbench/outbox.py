@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from cl_workbench.messages import AnswerText, Event, Learning, Loading
+from cl_workbench.messages import AnswerText, Event, Learning, Loading, Streamed
 
 MAX_STEPS_WAITING = 256
 
@@ -32,7 +32,7 @@ class Outbox:
                 self._put_step(event)
             elif not self._merged(event):
                 self._events.append(event)
-        if not isinstance(event, Learning | AnswerText | Loading):
+        if not isinstance(event, Learning | AnswerText | Loading | Streamed):
             self._wake()
 
     def take(self) -> tuple[Event, ...]:

@@ -24,12 +24,13 @@ from cl_workbench.messages import (
     WorkEnded,
 )
 from cl_workbench.outbox import Outbox
-from engines.documents import ReadOptions, expand_paths, read_or_fault
-from engines.protocol import Engine, EngineError, Piece, Sampling, Turn
+from engines.documents import ReadOptions, UnreadableDocument, expand_paths, read_or_fault
+from engines.protocol import Document, Engine, EngineError, Piece, Sampling, Turn
 
 log = logging.getLogger(__name__)
 
 Report = Callable[[str, float | None], None]
+Find = Callable[[], Sequence[Path | Document | UnreadableDocument]]
 
 
 class Host(Protocol):
@@ -100,6 +101,7 @@ class Session:
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._submitted = 0
         self._cancelled_up_to = 0
+        self._dropped: set[int] = set()
         self._answers = 0
         self._host: Host | None = None
         self._engine: Engine | None = None
@@ -123,6 +125,10 @@ class Session:
         """Learn files and folders, one document after the other."""
         self._submit("learning", lambda stop: self._learn(tuple(paths), stop))
 
+    def learn_document(self, document: Document) -> None:
+        """Learn one document that is already read, as after its study items were edited."""
+        self._submit("learning", lambda stop: self._learn_found(lambda: (document,), stop))
+
     def reply(self, turns: Sequence[Turn], sampling: Sampling, voice: Voice) -> int:
         """Answer the last turn; returns the number of the answer."""
         self._answers += 1
@@ -135,6 +141,21 @@ class Session:
     def compare(self, turns: Sequence[Turn], sampling: Sampling) -> tuple[int, int]:
         """Answer as the base and then as learned; returns the numbers of both answers."""
         return self.reply(turns, sampling, "base"), self.reply(turns, sampling, "learned")
+
+    def stream(self, steps: engine_jobs.Steps, work: Work = "answering") -> int:
+        """Tell each value of ``steps`` as ``Streamed``; returns the number of the stream."""
+        number = self._submitted + 1
+
+        def run(stop: Callable[[], bool]) -> None:
+            job = engine_jobs.StreamJob(number, stop, self.outbox.put)
+            job.run(lambda: steps(self._ready_engine()), self._sentence)
+
+        self._submit(work, run)
+        return number
+
+    def drop(self, number: int) -> None:
+        """Stop one stream, running or in line, and nothing else."""
+        self._dropped.add(number)
 
     def forget(self, document_id: str) -> None:
         """Take one document back."""
@@ -191,7 +212,7 @@ class Session:
 
     def _run(self, job: _Job) -> None:
         try:
-            job.run(lambda: job.number <= self._cancelled_up_to)
+            job.run(lambda: self._stopped(job.number))
         except LoadCancelledError as error:
             dropped = self._cancelled_up_to - job.number
             self.outbox.put(EngineFailed(str(error), cancelled=True, dropped=dropped))
@@ -199,6 +220,9 @@ class Session:
             sentence = self._sentence(error)
             failed_to_load = job.work == "loading"
             self.outbox.put(EngineFailed(sentence) if failed_to_load else JobFailed(sentence))
+
+    def _stopped(self, number: int) -> bool:
+        return number <= self._cancelled_up_to or number in self._dropped
 
     def _load(self, stop: Callable[[], bool]) -> None:
         def go_on() -> None:
@@ -217,11 +241,13 @@ class Session:
         self.outbox.put(EngineReady(facts, engine_jobs.state_of(engine)))
 
     def _learn(self, paths: tuple[Path, ...], stop: Callable[[], bool]) -> None:
+        self._learn_found(lambda: tuple(expand_paths(paths, self._read_options)), stop)
+
+    def _learn_found(self, find: Find, stop: Callable[[], bool]) -> None:
         if self._engine is None and stop():
             return  # cancelled together with the loading, which tells of it
         job = engine_jobs.LearnJob(self._ready_engine(), stop, self.outbox.put, self._sentence)
-        found = tuple(expand_paths(paths, self._read_options))
-        job.run(found, lambda path: read_or_fault(path, self._read_options))
+        job.run(find(), lambda path: read_or_fault(path, self._read_options))
 
     def _answer(
         self,

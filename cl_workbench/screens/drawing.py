@@ -26,6 +26,7 @@ from cl_workbench.messages import (
     ModelFacts,
     Noted,
     StateChanged,
+    Streamed,
     Work,
     WorkBegan,
     WorkEnded,
@@ -92,6 +93,10 @@ class Drawing:
             JobFailed: lambda event: self._tell(event.sentence, True),
         }
 
+    def on_event(self, kind: type, handler: Callable[[Any], None]) -> None:
+        """Let events of ``kind``, which none of the panes shows, go to ``handler``."""
+        self._handlers[kind] = handler
+
     def draw(self, events: Iterable[Event]) -> bool:
         """Draw ``events`` in order; true if the keys that apply may have changed."""
         kinds = set()
@@ -100,7 +105,7 @@ class Drawing:
             self._handlers[type(event)](event)
         if Learning in kinds:
             self._draw_learning()
-        return bool(kinds - {Learning, AnswerText, Loading})
+        return bool(kinds - {Learning, AnswerText, Loading, Streamed})
 
     @property
     def learned_count(self) -> int:
@@ -162,6 +167,8 @@ class Drawing:
                 state = WorkState("learning", f"learning {figures.percent(share)}")
             case "answering":
                 state = WorkState("answering", "answering")
+            case "studying":
+                state = WorkState("answering", "preparing items")
             case _ if self.failure is not None:
                 state = WorkState("failed", "no model")
             case _:

@@ -15,7 +15,7 @@ from textual.widgets import Footer, Input
 
 from cl_workbench.assembly import conversation, read_options
 from cl_workbench.home import Home
-from cl_workbench.messages import EventsWaiting
+from cl_workbench.messages import EventsWaiting, Streamed, StreamEnded
 from cl_workbench.screens.asking import Asking
 from cl_workbench.screens.conversation import Conversation
 from cl_workbench.screens.drawing import Drawing
@@ -25,6 +25,7 @@ from cl_workbench.screens.previews import preview_of
 from cl_workbench.screens.requests import Requests
 from cl_workbench.session import Session
 from cl_workbench.settings import Settings
+from cl_workbench.streams import Streams
 from engines.documents import SUFFIXES, samples
 from widgets.alpha_dial import AlphaDial
 from widgets.chat_panel import ChatPanel, KnowledgeLine
@@ -59,6 +60,9 @@ class WorkbenchScreen(Screen[None]):
         self._known = Drawing(
             self._status, self._progress, self._panes, Conversation(opening), self._tell
         )
+        self._streams = Streams(session)
+        self._known.on_event(Streamed, self._streams.streamed)
+        self._known.on_event(StreamEnded, self._streams.ended)
         self._asking = Asking(session, self._known, self._panes.chat, settings)
         self._chosen: Path | None = None
         self._read: Path | None = None
