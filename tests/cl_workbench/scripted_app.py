@@ -20,6 +20,7 @@ from widgets.workspace import Workspace
 
 Body = Callable[["Bench"], Awaitable[None]]
 MAX_LOOKS = 1_000
+SMALL, WIDE = (80, 24), (120, 36)
 
 TEXTS = {
     "aviary.md": "# The aviary\n\n" + "Forty birds of nine kinds live in it. " * 50,
