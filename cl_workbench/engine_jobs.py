@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from cl_workbench.messages import (
     AlphaSet,
@@ -25,6 +24,13 @@ from cl_workbench.messages import (
     StreamEnded,
     Voice,
 )
+from engines.abilities import (
+    ForeseesInterference,
+    HasAlpha,
+    HasLedger,
+    MeasuresRecall,
+    Studies,
+)
 from engines.documents import UnreadableDocument
 from engines.protocol import Document, Engine, EngineError, LearnReport, Piece
 
@@ -35,18 +41,14 @@ ReadDocument = Callable[[Path], Document | UnreadableDocument]
 Change = Callable[[Engine], Iterable[Event]]
 Steps = Callable[[Engine], Iterator[object]]
 
-
-@runtime_checkable
-class HasAlpha(Protocol):
-    """An engine whose learned part can be blended with the original, 0..1."""
-
-    alpha: float
+_ABILITIES = (HasAlpha, HasLedger, MeasuresRecall, Studies, ForeseesInterference)
 
 
 def state_of(engine: Engine) -> EngineState:
     """The engine's ledger and α as immutable values."""
     alpha = float(engine.alpha) if isinstance(engine, HasAlpha) else None
-    return EngineState(engine.name, tuple(engine.documents), alpha)
+    abilities = frozenset(kind.__name__ for kind in _ABILITIES if isinstance(engine, kind))
+    return EngineState(engine.name, tuple(engine.documents), alpha, abilities)
 
 
 class LearnJob:

@@ -26,11 +26,15 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """What the engine holds after a job: its ledger, its α where it has one."""
+    """What the engine holds after a job: its ledger, its α where it has one.
+
+    ``abilities`` are the names of the protocols in ``engines.abilities`` that it keeps.
+    """
 
     engine: str
     ledger: tuple[LearnReport, ...] = ()
     alpha: float | None = None
+    abilities: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,15 @@ class Drawing:
         self._draw_knowledge()
         return alpha
 
+    def set_alpha(self, alpha: float) -> bool:
+        """Show ``alpha``; false where that is no change."""
+        now = self.state.alpha if self.state else None
+        return now not in {None, alpha} and self.turn_alpha(alpha - (now or 0.0)) is not None
+
+    def can(self, ability: str) -> bool:
+        """Whether the engine keeps the protocol ``ability`` of ``engines.abilities``."""
+        return self.state is not None and ability in self.state.abilities
+
     def switch_voice(self) -> None:
         """Let the base model answer, or the learned one again."""
         self.uses_learned = not self.uses_learned

@@ -1,0 +1,71 @@
+"""The screens that look into what was learned: each asked for with a key, each left with esc."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.app import App
+
+from cl_workbench.assembly import sampling
+from cl_workbench.screens.alpha_preview import AlphaPreviewScreen
+from cl_workbench.screens.ask_text import AskTextScreen
+from cl_workbench.screens.drawing import Drawing
+from cl_workbench.screens.knock_out import KnockOutScreen
+from cl_workbench.settings import Settings
+from cl_workbench.streams import Streams
+from engines.protocol import LearnReport
+
+Tell = Callable[[str, bool], None]
+
+
+class Inquiries:
+    """Opens a screen of its own, waits for its answer, and says what came of it.
+
+    Each method has to run in a worker, since it waits for the person.
+    """
+
+    def __init__(
+        self, app: App[Any], streams: Streams, drawing: Drawing, settings: Settings, tell: Tell
+    ) -> None:
+        self._app = app
+        self._streams = streams
+        self._drawing = drawing
+        self._settings = settings
+        self._tell = tell
+
+    async def alpha(self, question: str) -> float | None:
+        """Answer at several α; the α chosen, or None."""
+        state = self._drawing.state
+        if state is None or state.alpha is None:
+            return None
+        asked = await self._question(question, "A question to answer at several α")
+        if asked is None:
+            return None
+        turns = self._drawing.conversation.alone(asked)
+        screen = AlphaPreviewScreen(self._streams, turns, sampling(self._settings), state.alpha)
+        return await self._app.push_screen_wait(screen)
+
+    async def knock_out(self, question: str, first: str | None) -> None:
+        """Answer without each learned document, that with the id ``first`` before the others."""
+        documents = self._documents(first)
+        if not documents:
+            self._tell("Nothing is learned yet: learn a document with l, then press w.", True)
+            return
+        asked = await self._question(question, "A question to answer without each document")
+        if asked is None:
+            return
+        turns = self._drawing.conversation.alone(asked)
+        screen = KnockOutScreen(self._streams, turns, sampling(self._settings), documents)
+        await self._app.push_screen_wait(screen)
+
+    def _documents(self, first: str | None) -> list[LearnReport]:
+        ledger = self._drawing.state.ledger if self._drawing.state else ()
+        return sorted(ledger, key=lambda report: report.id != first)
+
+    async def _question(self, question: str, title: str) -> str | None:
+        """``question``, or one that is typed where there is none."""
+        if question:
+            return question
+        screen = AskTextScreen(title, check=lambda text: None, placeholder="a question")
+        return await self._app.push_screen_wait(screen)
