@@ -125,7 +125,7 @@ class ChatPanel(Vertical):
 
     def focus_question(self) -> None:
         """Begin to type a question."""
-        self.query_one(QuestionInput).focus()
+        self.screen.set_focus(self.query_one(QuestionInput), scroll_visible=False)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

@@ -64,7 +64,7 @@ class DocumentsPane(Vertical):
 
     def focus_filter(self) -> None:
         """Begin to type a filter."""
-        self.query_one(FilterInput).focus()
+        self.screen.set_focus(self.query_one(FilterInput), scroll_visible=False)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

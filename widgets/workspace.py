@@ -93,10 +93,10 @@ class Workspace(Container):
         hidden = pane not in self.visible_panes
         self.pane = pane
         if focus or (hidden and self.one_pane):
-            self.call_after_refresh(self.focus_pane, pane)
+            self.focus_pane(pane)
 
     def focus_pane(self, pane: PaneName) -> None:
-        """Put the cursor where one works in that pane."""
+        """Put the cursor where one works in that pane, so that the very next key goes there."""
         targets = {
             "documents": self.documents.tree_of_files,
             "learned": self.ledger,
@@ -106,7 +106,8 @@ class Workspace(Container):
         if pane == "chat":
             self.chat.focus_question()
         else:
-            targets[pane].focus()
+            # Not Widget.focus, which waits for a turn of the loop and lets a key slip by.
+            self.screen.set_focus(targets[pane], scroll_visible=False)
 
     @on(Tabs.TabActivated)
     def _tab_activated(self, event: Tabs.TabActivated) -> None:

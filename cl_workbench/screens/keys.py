@@ -5,6 +5,9 @@ from __future__ import annotations
 from textual.binding import Binding, BindingType
 
 ALPHA = Binding.Group("α", compact=True)
+MOVES_FOCUS = frozenset({"chat", "filter", "new_conversation", "pane"})
+"""These keys have priority: the application acts on them before it hands on the next key,
+which would else go to the pane that was left.  A line that is typed in keeps its letters."""
 
 BINDINGS: list[BindingType] = [
     Binding(
@@ -21,7 +24,7 @@ BINDINGS: list[BindingType] = [
     ),
     Binding("m", "load_model", "load model", id="model.load",
             tooltip="Load the model, after that failed or was cancelled"),
-    Binding("c", "chat", "chat", id="chat", tooltip="Ask the model a question"),
+    Binding("c", "chat", "chat", priority=True, id="chat", tooltip="Ask the model a question"),
     Binding(
         "b", "compare", "before/after", id="compare",
         tooltip="Answer before and after learning, side by side",
@@ -39,14 +42,19 @@ BINDINGS: list[BindingType] = [
         key_display="]", tooltip="Blend in more of the original model",
     ),
     Binding(
-        "slash", "filter", "filter", id="filter", key_display="/",
+        "slash", "filter", "filter", priority=True, id="filter", key_display="/",
         tooltip="Filter the documents by name",
     ),
+    Binding("a", "preview_alpha", "α preview", show=False, id="alpha.preview",
+            tooltip="Answer the last question at several α, and choose one"),
+    Binding("w", "knock_out", "what it rests on", show=False, id="knock_out",
+            tooltip="Answer the last question without each learned document"),
     Binding("p", "learn_path", "path", show=False, id="learn.path",
             tooltip="Learn a path that you type"),
     Binding("v", "switch_voice", "voice", show=False, id="voice",
             tooltip="Switch between base and learned answers"),
-    Binding("n", "new_conversation", "new conversation", show=False, id="conversation.new",
+    Binding("n", "new_conversation", "new conversation", show=False, priority=True,
+            id="conversation.new",
             tooltip="Begin a new conversation"),
     Binding("y", "copy_answer", "copy", show=False, id="answer.copy",
             tooltip="Copy the last answer to the clipboard"),
@@ -56,15 +64,20 @@ BINDINGS: list[BindingType] = [
             tooltip="Open what was saved, in place of the present"),
     Binding("R", "reset", "reset", show=False, id="reset",
             tooltip="Forget everything that was learned"),
-    Binding("1", "pane('learn')", "learn pane", show=False, id="pane.learn",
+    Binding("1", "pane('learn')", "learn pane", show=False, priority=True,
+            id="pane.learn",
             tooltip="Show how learning goes"),
-    Binding("2", "pane('chat')", "chat pane", show=False, id="pane.chat",
+    Binding("2", "pane('chat')", "chat pane", show=False, priority=True,
+            id="pane.chat",
             tooltip="Show the conversation"),
-    Binding("3", "pane('read')", "read pane", show=False, id="pane.read",
+    Binding("3", "pane('read')", "read pane", show=False, priority=True,
+            id="pane.read",
             tooltip="Show the text of the chosen document"),
-    Binding("4", "pane('documents')", "documents", show=False, id="pane.documents",
+    Binding("4", "pane('documents')", "documents", show=False, priority=True,
+            id="pane.documents",
             tooltip="Go to the documents"),
-    Binding("5", "pane('learned')", "ledger", show=False, id="pane.learned",
+    Binding("5", "pane('learned')", "ledger", show=False, priority=True,
+            id="pane.learned",
             tooltip="Go to the learned documents"),
     Binding("tab", "app.focus_next", "next", show=False, id="focus.next",
             tooltip="Go to the next part of the screen"),

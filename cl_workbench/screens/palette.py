@@ -25,7 +25,7 @@ def commands(screen: WorkbenchScreen) -> Iterable[SystemCommand]:
             continue
         seen.add(binding.action)
         title = (binding.description[:1].upper() + binding.description[1:]).strip()
-        run = partial(screen.run_action, binding.action)
+        run = partial(screen.run_command, binding.action)
         yield SystemCommand(title, binding.tooltip, run)
     yield SystemCommand(
         "Sample documents", "Show the documents that come with the program", screen.show_samples

@@ -20,7 +20,8 @@ from cl_workbench.screens.asking import Asking
 from cl_workbench.screens.conversation import Conversation
 from cl_workbench.screens.drawing import Drawing
 from cl_workbench.screens.help import HelpScreen
-from cl_workbench.screens.keys import BINDINGS
+from cl_workbench.screens.inquiries import Inquiries
+from cl_workbench.screens.keys import BINDINGS, MOVES_FOCUS
 from cl_workbench.screens.previews import preview_of
 from cl_workbench.screens.requests import Requests
 from cl_workbench.session import Session
@@ -77,6 +78,9 @@ class WorkbenchScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begin to draw what the engine thread tells."""
         self._requests = Requests(self.app, self._session, self._home, self._settings)
+        self._inquiries = Inquiries(
+            self.app, self._streams, self._known, self._settings, self._tell
+        )
         self._arrange()
         self.call_after_refresh(self._panes.focus_pane, "documents")
         self.set_interval(1 / DRAWS_PER_SECOND, self.draw_events)
@@ -112,14 +116,17 @@ class WorkbenchScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only the keys that can do something now."""
         known = self._known
+        if action in MOVES_FOCUS:
+            return not self._typing
         if action in {"forget", "reset", "save", "switch_voice"}:
             return known.learned_count > 0
         conditions = {
             "cancel": self._can_cancel,
             "load_model": known.failure is not None,
             "leave": self._typing,
-            "filter": not self._typing,
             "alpha": known.state is not None and known.state.alpha is not None,
+            "preview_alpha": known.state is not None and known.state.alpha is not None,
+            "knock_out": known.learned_count > 0 and known.can("HasLedger"),
             "copy_answer": bool(known.conversation.last_answer),
         }
         return conditions.get(action, True)
@@ -127,7 +134,13 @@ class WorkbenchScreen(Screen[None]):
     def offers(self, action: str) -> bool:
         """Whether ``action``, as written in a binding, can be done now."""
         name = action.partition("(")[0]
-        return self.check_action(name, ()) is True
+        return name in MOVES_FOCUS or self.check_action(name, ()) is True
+
+    async def run_command(self, action: str) -> None:
+        """Do ``action``, as written in a binding, also while a line is typed in."""
+        if action.partition("(")[0] in MOVES_FOCUS:
+            self.set_focus(None)
+        await self.run_action(action)
 
     def show_samples(self) -> None:
         """Show the documents that come with the program in the tree."""
@@ -217,6 +230,27 @@ class WorkbenchScreen(Screen[None]):
         elif (alpha := self._known.turn_alpha(direction * ALPHA_STEP)) is not None:
             self._session.set_alpha(alpha)
 
+    @work(exclusive=True, group="dialog")
+    async def action_preview_alpha(self) -> None:
+        """Answer the last question at several α, and set the one chosen."""
+        if self._known.work == "learning":
+            self._tell("α follows the schedule while a document is learned.", False)
+        elif self._may_ask():
+            alpha = await self._inquiries.alpha(self._question)
+            if alpha is not None and self._known.set_alpha(alpha):
+                self._session.set_alpha(alpha)
+
+    @work(exclusive=True, group="dialog")
+    async def action_knock_out(self) -> None:
+        """Answer the last question without each learned document."""
+        if self._may_ask():
+            marked = self._panes.ledger.highlighted_entry
+            await self._inquiries.knock_out(self._question, marked.id if marked else None)
+
+    @property
+    def _question(self) -> str:
+        return self._panes.chat.question or self._known.conversation.last_question
+
     @on(AlphaDial.Turned)
     def _dial_turned(self, event: AlphaDial.Turned) -> None:
         self.action_alpha(event.direction)
@@ -247,7 +281,7 @@ class WorkbenchScreen(Screen[None]):
 
     def action_compare(self) -> None:
         """Answer as the base and as learned."""
-        question = self._panes.chat.question or self._known.conversation.last_question
+        question = self._question
         self._panes.turn_to("chat", focus=False)
         if not question:
             self._panes.chat.focus_question()
@@ -306,7 +340,7 @@ class WorkbenchScreen(Screen[None]):
     def action_filter(self) -> None:
         """Begin to filter the documents."""
         self._panes.turn_to("documents", focus=False)
-        self.call_after_refresh(self._panes.documents.focus_filter)
+        self._panes.documents.focus_filter()
 
     def action_help(self) -> None:
         """Show the keys."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from scripted_engine import Script, ScriptedEngine, ScriptedHost
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -86,6 +87,12 @@ class Bench:
     async def press(self, *keys: str) -> None:
         """Press keys one after the other."""
         await self.pilot.press(*keys)
+
+    async def burst(self, *keys: str) -> None:
+        """Press keys faster than the screen can follow, as a paste or a slow line does."""
+        for key in keys:
+            self.app.post_message(events.Key(key, "/" if key == "slash" else key))
+        await self.pilot.pause()
 
     async def type(self, text: str) -> None:
         """Type text and press enter."""

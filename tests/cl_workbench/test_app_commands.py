@@ -82,6 +82,19 @@ def test_the_palette_offers_the_commands_and_textuals_own(tmp_path: Path) -> Non
     run(bench, body)
 
 
+def test_a_command_that_turns_to_a_pane_works_while_a_line_is_typed_in(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+
+    async def body(bench: Bench) -> None:
+        await bench.press("c", "h", "m")
+        commands = {c.title: c for c in bench.app.get_system_commands(bench.screen)}
+        await commands["Documents"].callback()
+        await bench.until(lambda: bench.tree.has_focus)
+        assert bench.panes.chat.question == "hm"
+
+    run(bench, body)
+
+
 def test_a_theme_is_kept_and_unknown_ones_do_no_harm(tmp_path: Path) -> None:
     bench = make_bench(tmp_path)
 

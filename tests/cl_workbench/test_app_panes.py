@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripted_app import SMALL, Bench, make_bench, run
+import pytest
+from scripted_app import SMALL, WIDE, Bench, make_bench, run
+
+from widgets.documents_pane import FilterInput
 
 
 def test_a_big_file_is_previewed_in_part(tmp_path: Path) -> None:
@@ -83,3 +86,40 @@ def test_a_size_that_changes_to_and_fro_leaves_the_pane_that_was_there(tmp_path:
         assert bench.panes.visible_panes == ("documents",)
 
     run(bench, body, SMALL)
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+def test_keys_in_a_burst_go_to_the_pane_just_turned_to(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    bench = make_bench(tmp_path)
+
+    async def body(bench: Bench) -> None:
+        for name in ("aviary.md", "harbour.md", "lighthouse.txt"):
+            await bench.learn(name)
+            await bench.press("4")
+        await bench.choose("aviary.md")
+        before = bench.tree.cursor_line
+        assert bench.panes.ledger.highlighted == 2
+        await bench.burst("5", "k", "k")
+        await bench.until(lambda: bench.panes.ledger.highlighted == 0)
+        assert bench.tree.cursor_line == before
+        await bench.burst("4", "j")
+        await bench.until(lambda: bench.tree.cursor_line == before + 1)
+        assert bench.panes.ledger.highlighted == 0
+
+    run(bench, body, size)
+
+
+def test_what_is_typed_in_a_burst_after_c_goes_into_the_question(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+
+    async def body(bench: Bench) -> None:
+        await bench.burst("c", *"plb14", "slash", "n")
+        await bench.until(lambda: bench.panes.chat.question == "plb14/n")
+        assert bench.app.screen is bench.screen
+        await bench.press("escape")
+        await bench.burst("slash", *"vy2")
+        await bench.until(lambda: bench.panes.query_one(FilterInput).value == "vy2")
+
+    run(bench, body)
