@@ -33,7 +33,17 @@ def test_quick_commands_import_neither_a_model_library_nor_the_screen(option):
 
 
 @pytest.mark.parametrize(
-    "module", ["protocol", "documents", "atomic", "models", "samples", "ttt.settings"]
+    "module",
+    [
+        "protocol",
+        "documents",
+        "atomic",
+        "checkpoints",
+        "catalogue",
+        "models",
+        "samples",
+        "ttt.settings",
+    ],
 )
 def test_these_engine_modules_are_free_of_torch(module):
     assert imported(f"import engines.{module}").isdisjoint(HEAVY)
