@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -32,7 +32,15 @@ from engines.abilities import (
     Studies,
 )
 from engines.documents import UnreadableDocument
-from engines.protocol import Document, Engine, EngineError, LearnReport, Piece
+from engines.protocol import (
+    Decision,
+    Document,
+    Engine,
+    EngineError,
+    LearnReport,
+    Piece,
+    Progress,
+)
 
 Emit = Callable[[Event], None]
 Stop = Callable[[], bool]
@@ -40,25 +48,41 @@ Sentence = Callable[[Exception], str]
 ReadDocument = Callable[[Path], Document | UnreadableDocument]
 Change = Callable[[Engine], Iterable[Event]]
 Steps = Callable[[Engine], Iterator[object]]
+Decide = Callable[[Stop], Decision | None]
 
 _ABILITIES = (HasAlpha, HasLedger, MeasuresRecall, Studies, ForeseesInterference)
 
 
 def state_of(engine: Engine) -> EngineState:
-    """The engine's ledger and α as immutable values."""
+    """The engine's ledger, what of it counts, and α, as immutable values."""
     alpha = float(engine.alpha) if isinstance(engine, HasAlpha) else None
     abilities = frozenset(kind.__name__ for kind in _ABILITIES if isinstance(engine, kind))
-    return EngineState(engine.name, tuple(engine.documents), alpha, abilities)
+    ledger = tuple(engine.documents)
+    if not isinstance(engine, HasLedger):
+        return EngineState(engine.name, ledger, alpha, abilities)
+    sizes = {report.id: engine.bytes_of(report.id) for report in ledger}
+    return EngineState(engine.name, ledger, alpha, abilities, engine.muted, sizes)
 
 
 class LearnJob:
-    """Learns documents one by one; each failure is told and the others still go on."""
+    """Learns documents one by one; each failure is told and the others still go on.
 
-    def __init__(self, engine: Engine, stop: Stop, emit: Emit, sentence: Sentence) -> None:
+    Where the engine pauses, ``decide`` waits for a person; None keeps the best state.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        stop: Stop,
+        emit: Emit,
+        sentence: Sentence,
+        decide: Decide = lambda stop: None,
+    ) -> None:
         self._engine = engine
         self._stop = stop
         self._emit = emit
         self._sentence = sentence
+        self._decide = decide
         self._learned: list[LearnReport] = []
         self._failed: list[LearnFailed] = []
 
@@ -98,18 +122,34 @@ class LearnJob:
         """The report, or None after closing the generator because of the stop signal."""
         events = self._engine.learn(document)
         with closing(events):  # type: ignore[type-var]
-            for event in events:
+            event = next(events, None)
+            while event is not None:
                 if isinstance(event, LearnReport):
                     return event
                 self._emit(Learning(event))
+                decision = self._decide(self._stop) if event.paused else None
                 if self._stop():
                     return None
+                event = _after(events, decision)
         raise EngineError(f"'{document.title}' ended without a report; learn it again.")
 
     def _fail(self, subject: str, sentence: str) -> None:
         failure = LearnFailed(subject, sentence)
         self._failed.append(failure)
         self._emit(failure)
+
+
+def _after(
+    events: Iterator[Progress | LearnReport], decision: Decision | None
+) -> Progress | LearnReport | None:
+    """The next event, the generator being told what was decided; None at its end."""
+    if decision is None or not isinstance(events, Generator):
+        return next(events, None)
+    try:
+        event: Progress | LearnReport = events.send(decision)
+    except StopIteration:
+        return None
+    return event
 
 
 class AnswerJob:
@@ -185,6 +225,28 @@ def forget(engine: Engine, document_id: str) -> Iterator[Event]:
     engine.forget(document_id)
     yield StateChanged(state_of(engine))
     yield Noted(f"Forgot {titles.get(document_id, document_id)}.")
+
+
+def mute(engine: Engine, document_id: str, muted: bool) -> Iterator[Event]:
+    """Leave a document out of the model, or take it in again."""
+    try:
+        _ledger_of(engine).mute(document_id, muted)
+    finally:
+        yield StateChanged(state_of(engine))
+
+
+def move(engine: Engine, document_id: str, position: int) -> Iterator[Event]:
+    """Put a document at ``position`` (from 0) of the ledger."""
+    try:
+        _ledger_of(engine).move(document_id, position)
+    finally:
+        yield StateChanged(state_of(engine))
+
+
+def _ledger_of(engine: Engine) -> HasLedger:
+    if not isinstance(engine, HasLedger):
+        raise EngineError(f"The engine {engine.name} can only forget a document: press x.")
+    return engine
 
 
 def reset(engine: Engine) -> Iterator[Event]:

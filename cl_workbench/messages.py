@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from textual.message import Message
@@ -29,12 +30,16 @@ class EngineState:
     """What the engine holds after a job: its ledger, its α where it has one.
 
     ``abilities`` are the names of the protocols in ``engines.abilities`` that it keeps.
+    Where it keeps ``HasLedger``, ``muted`` holds the ids of documents that don't count now,
+    and ``bytes_of`` the size of what is kept of each, by id.
     """
 
     engine: str
     ledger: tuple[LearnReport, ...] = ()
     alpha: float | None = None
     abilities: frozenset[str] = frozenset()
+    muted: frozenset[str] = frozenset()
+    bytes_of: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,9 @@ from cl_workbench.messages import (
     WorkEnded,
 )
 from cl_workbench.outbox import Outbox
+from cl_workbench.pauses import Pause
 from engines.documents import ReadOptions, UnreadableDocument, expand_paths, read_or_fault
-from engines.protocol import Document, Engine, EngineError, Piece, Sampling, Turn
+from engines.protocol import Decision, Document, Engine, EngineError, Piece, Sampling, Turn
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class Session:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.outbox = Outbox(wake)
+        self._pause = Pause()
         self._open_engine = open_engine
         self._log_file = log_file
         self._read_options = read_options
@@ -156,6 +158,18 @@ class Session:
     def drop(self, number: int) -> None:
         """Stop one stream, running or in line, and nothing else."""
         self._dropped.add(number)
+
+    def decide(self, decision: Decision) -> bool:
+        """Let a paused learning go on as decided; false if none waits."""
+        return self._pause.decide(decision)
+
+    def mute(self, document_id: str, muted: bool = True) -> None:
+        """Leave one document out of the model, or take it in again."""
+        self._submit_change(lambda engine: engine_jobs.mute(engine, document_id, muted))
+
+    def move(self, document_id: str, position: int) -> None:
+        """Put one document at ``position`` (from 0) of the ledger."""
+        self._submit_change(lambda engine: engine_jobs.move(engine, document_id, position))
 
     def forget(self, document_id: str) -> None:
         """Take one document back."""
@@ -246,7 +260,9 @@ class Session:
     def _learn_found(self, find: Find, stop: Callable[[], bool]) -> None:
         if self._engine is None and stop():
             return  # cancelled together with the loading, which tells of it
-        job = engine_jobs.LearnJob(self._ready_engine(), stop, self.outbox.put, self._sentence)
+        job = engine_jobs.LearnJob(
+            self._ready_engine(), stop, self.outbox.put, self._sentence, self._pause.wait
+        )
         job.run(find(), lambda path: read_or_fault(path, self._read_options))
 
     def _answer(

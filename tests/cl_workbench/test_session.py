@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from scripted_engine import Script, ScriptedEngine, ScriptedHost
+from session_recorder import Recorder, Start, is_kind
 
 from cl_workbench.messages import (
     AnswerEnded,
     AnswerText,
     EngineFailed,
     EngineReady,
-    Event,
     JobFailed,
     LearnBegan,
     LearnDone,
@@ -27,75 +25,10 @@ from cl_workbench.messages import (
     WorkEnded,
 )
 from cl_workbench.outbox import MAX_STEPS_WAITING, Outbox
-from cl_workbench.session import Report, Session
+from cl_workbench.session import Report
 from engines.protocol import EngineError, ModelError, Progress, Sampling, Turn
 
 QUESTION = (Turn("user", "How often?"),)
-
-
-class Recorder:
-    """A session whose events are collected, with a way to wait for one of them."""
-
-    def __init__(self, script: Script | None = None, **options: object) -> None:
-        self.script = script or Script()
-        self.host = ScriptedHost(self.script)
-        self.engine = ScriptedEngine(self.host)
-        self.events: list[Event] = []
-        self._woken = threading.Event()
-        open_engine = options.pop("open_engine", lambda report: (self.host, self.engine))
-        self.session = Session(
-            open_engine,  # type: ignore[arg-type]
-            wake=self._woken.set,
-            clock=lambda: 0.0,
-            **options,  # type: ignore[arg-type]
-        )
-
-    def wait(self, condition: Callable[[Event], bool]) -> Event:
-        """The first event, past or future, for which ``condition`` holds."""
-        seen = 0
-        for _ in range(3_000):
-            self.events += self.session.outbox.take()
-            for event in self.events[seen:]:
-                seen += 1
-                if condition(event):
-                    return event
-            self._woken.wait(0.01)
-            self._woken.clear()
-        raise AssertionError(f"not among {self.events}")
-
-    def of(self, kind: type[Event]) -> list[Event]:
-        self.events += self.session.outbox.take()
-        return [event for event in self.events if isinstance(event, kind)]
-
-
-@pytest.fixture
-def started() -> Iterator[Callable[..., Recorder]]:
-    recorders: list[Recorder] = []
-
-    def start(script: Script | None = None, **options: object) -> Recorder:
-        recorder = Recorder(script, **options)
-        recorders.append(recorder)
-        recorder.session.start()
-        return recorder
-
-    yield start
-    for recorder in recorders:
-        recorder.script.go.set()
-        assert recorder.session.close(30)
-
-
-@pytest.fixture
-def document(tmp_path: Path) -> Path:
-    path = tmp_path / "harbour.md"
-    path.write_text("# Harbour\n\nThe light turns twice a minute.", encoding="utf-8")
-    return path
-
-
-Start = Callable[..., Recorder]
-
-
-def is_kind(*kinds: type) -> Callable[[Event], bool]:
-    return lambda event: isinstance(event, kinds)
 
 
 def test_learning_tells_its_beginning_its_steps_and_its_end_in_order(
