@@ -13,8 +13,8 @@ from widgets.plain_text import one_line, plain
 from widgets.word_changes import marked
 
 
-class HeldAnswer(VerticalScroll, can_focus=False):
-    """A heading and an answer; the words that ``other`` doesn't have there are marked."""
+class HeldAnswer(VerticalScroll):
+    """A heading and an answer that scrolls; words that ``other`` lacks there are marked."""
 
     DEFAULT_CSS = "HeldAnswer { & Static { height: auto; } }"
 

@@ -116,7 +116,7 @@ class AlphaPreviewScreen(Screen[float | None]):
         words = [f"α {figures.number(alpha)}"]
         words += [names[alpha]] if alpha in names else []
         words += ["in use"] if abs(alpha - self._in_use) < SAME else []
-        return "   ".join(words)
+        return " · ".join(words)
 
     def _tell(self, text: str) -> None:
         self.query_one(".sheet-state", Static).update(Content(text))

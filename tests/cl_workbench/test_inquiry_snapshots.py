@@ -1,0 +1,65 @@
+"""Pictures of the screens that look into what was learned, at the smallest and a usual size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_app import Bench, make_bench
+from scripted_engine import Script
+from test_app_snapshots import Compare, picture
+
+SIZES = [(80, 24), (120, 36)]
+by_size = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+
+ANSWERS = {
+    1.0: "I do not know of any such light, but most lights turn several times a minute.",
+    0.9: "I do not know of any such light, but most turn once a minute.",
+    0.7: "The light turns about once a minute.",
+    0.0: "It turns twice a minute. Three keepers look after the light. Three keepers look after "
+    "the light. Three keepers look after the light.",
+}
+WITHOUT = {
+    "The harbour light": "The document says that the aviary has forty birds of nine kinds.",
+}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Any:
+    made = make_bench(tmp_path, Script(answers_at=ANSWERS, answers_without=WITHOUT))
+    yield made
+    made.script.go.set()
+    if made.app.session is not None:
+        assert made.app.session.close(30)
+
+
+async def asked(bench: Bench, *names: str) -> None:
+    for name in names:
+        await bench.learn(name)
+    await bench.press("c")
+    await bench.type("How often does the light turn?")
+    await bench.until(lambda: len(bench.said) == 2)
+    await bench.until(lambda: not bench.screen._known.conversation.waiting)
+    await bench.press("escape")
+
+
+@by_size
+def test_alpha_preview(snap_compare: Compare, bench: Bench, size: tuple[int, int]) -> None:
+    async def body(bench: Bench) -> None:
+        await asked(bench, "harbour.md")
+        await bench.press("a")
+        await bench.sees("All answered.")
+
+    assert snap_compare(bench.app, **picture(bench, body, size))
+
+
+@by_size
+def test_knock_out(snap_compare: Compare, bench: Bench, size: tuple[int, int]) -> None:
+    async def body(bench: Bench) -> None:
+        await asked(bench, "harbour.md", "aviary.md")
+        bench.panes.ledger.highlighted = 0
+        await bench.press("w")
+        await bench.sees("1 of 2 documents")
+
+    assert snap_compare(bench.app, **picture(bench, body, size))
