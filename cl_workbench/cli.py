@@ -17,9 +17,13 @@ import click
 from cl_workbench.commands.ask import ask
 from cl_workbench.commands.config import config
 from cl_workbench.commands.learn import learn
+from cl_workbench.commands.ledger import ledger
 from cl_workbench.commands.models import models
 from cl_workbench.commands.options import PROGRAM, Workspace, shared_options
+from cl_workbench.commands.overlap import overlap
+from cl_workbench.commands.recall import recall
 from cl_workbench.commands.run import run_workbench
+from cl_workbench.commands.study import study
 from cl_workbench.logs import start_logging, stop_logging, without_secrets
 from cl_workbench.settings import SettingsError
 from cl_workbench.terminal_text import printable
@@ -50,7 +54,7 @@ def cli(context: click.Context) -> int | None:
     return run_workbench(context.ensure_object(Workspace))
 
 
-for _command in (learn, ask, models, config):
+for _command in (learn, study, overlap, ask, ledger, recall, models, config):
     cli.add_command(_command)
 
 

@@ -8,18 +8,16 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 import click
 
 from cl_workbench.terminal_text import escaped, one_line, printable
 
-if TYPE_CHECKING:
-    from engines.protocol import Progress
-
-Emit = Callable[[dict[str, Any]], None]
+Emit = Callable[[dict[str, Any] | list[dict[str, Any]]], None]
 
 
 class ProgressDisplay(Protocol):
@@ -38,6 +36,12 @@ class ProgressDisplay(Protocol):
 
     def show(self, stage: str, fraction: float | None, detail: str = "") -> None:
         """Say what is going on and the share (0..1) done, None where that isn't known."""
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+
+    def suspended(self) -> AbstractContextManager[None]:
+        """Inside this block nothing is drawn, so that a person can be asked."""
 
 
 def progress_display() -> ProgressDisplay:
@@ -91,6 +95,21 @@ class Bar:
         total = None if fraction is None else 1.0
         self._progress.update(self._task, total=total, completed=fraction or 0.0, detail=detail)
 
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        from rich.text import Text
+
+        self._progress.console.print(Text(one_line(text)), soft_wrap=True)
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Take the bar away, and draw it again at the end of the block."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
+
 
 class PlainLines:
     """A line at each new stage and each further tenth, for logs and pipes."""
@@ -120,17 +139,13 @@ class PlainLines:
         line = f"{one_line(stage)}{share}{'  ' if detail else ''}{printable(detail)}"
         click.echo(line, err=True)
 
+    def say(self, text: str) -> None:
+        """Print one more line."""
+        click.echo(one_line(text), err=True)
 
-def learning_detail(event: Progress) -> str:
-    """The numbers of one step, as far as there are any: ``loss 2.31  812 tokens/s``."""
-    parts = []
-    if event.loss is not None:
-        parts.append(f"loss {event.loss:.2f}")
-    if event.held_out_loss is not None:
-        parts.append(f"held-out {event.held_out_loss:.2f}")
-    if event.tokens_per_second is not None:
-        parts.append(f"{event.tokens_per_second:.0f} tokens/s")
-    return "  ".join(parts)
+    def suspended(self) -> AbstractContextManager[None]:
+        """Nothing is drawn between lines anyway."""
+        return contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -164,7 +179,7 @@ def echo_path(path: Path) -> None:
     click.echo(printable(str(path)) if sys.stdout.isatty() else os.fsencode(path))
 
 
-def json_line(record: dict[str, Any]) -> str:
+def json_line(record: dict[str, Any] | list[dict[str, Any]]) -> str:
     """``record`` as one line of JSON; a number that is not finite becomes null."""
     return escaped(json.dumps(_finite(record), ensure_ascii=False, allow_nan=False))
 

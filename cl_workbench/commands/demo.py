@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cl_workbench import assembly
-from cl_workbench.commands.console import learning_detail, progress_display
+from cl_workbench.commands.console import progress_display
+from cl_workbench.commands.figures import learning_detail
 from cl_workbench.commands.options import Workspace
 from cl_workbench.commands.outcome import summary_line
 from cl_workbench.commands.session import open_engine, open_host

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -18,6 +20,7 @@ class Interrupts:
 
     def __init__(self, notice: str) -> None:
         self.requested = False
+        self._raised = False
         self._notice = notice
         self._before: dict[signal.Signals, Any] = {}
 
@@ -37,8 +40,18 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @contextlib.contextmanager
+    def raised(self) -> Iterator[None]:
+        """Inside this block, which waits for a person, the first one is raised as well."""
+        self._raised = True
+        try:
+            yield
+        finally:
+            self._raised = False
+
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.requested or self._raised:
+            self.requested = True
             raise KeyboardInterrupt
         self.requested = True
         click.echo(f"\n{self._notice}", err=True)

@@ -3,51 +3,53 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cl_workbench import assembly
-from cl_workbench.commands.console import (
-    ProgressDisplay,
-    json_output,
-    learning_detail,
-    progress_display,
-)
+from cl_workbench.commands.console import Emit, json_output, progress_display
 from cl_workbench.commands.interrupts import Interrupts
+from cl_workbench.commands.lesson import Lesson
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
 from cl_workbench.commands.outcome import Outcome, summarise
+from cl_workbench.commands.overlap import foreseen, overlap_line
+from cl_workbench.commands.reading import path_of, read_documents, tell_failure
 from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
+from cl_workbench.commands.shortcuts import engine_option, guard_option, objective_option
 from cl_workbench.home import made
 from cl_workbench.terminal_text import one_line
-from engines.documents import UnreadableDocument, read_paths, read_stream
-from engines.protocol import Document, DocumentError, Engine, EngineError, LearnReport, Progress
+from engines.abilities import Studies
+from engines.decoding import counted
+from engines.documents import UnreadableDocument
+from engines.protocol import Document, Engine, EngineError, Overlap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
-
-STANDARD_INPUT = "-"
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@engine_option
+@objective_option
+@guard_option
 @click.option(
-    "--engine",
-    type=click.Choice(assembly.engine_names()),
-    default="ttt",
-    show_default=True,
-    help="The strategy to learn with.",
+    "--items",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Study the items in FILE, as `study --write` writes them; with one document only.",
 )
 @click.option("--save", type=CHECKPOINT, help="Save what was learned; replaces that checkpoint.")
 @click.option("--load", type=CHECKPOINT, help="Go on from a saved checkpoint.")
-@click.option("--dry-run", is_flag=True, help="Show what would be read, and learn nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show what would be read, with --load also what it would disturb; learn nothing.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @shared_options
 @click.pass_obj
@@ -56,6 +58,7 @@ def learn(
     *,
     paths: tuple[str, ...],
     engine: str,
+    items: Path | None,
     save: str | None,
     load: str | None,
     dry_run: bool,
@@ -66,11 +69,13 @@ def learn(
     started = time.perf_counter()
     outcome = Outcome(engine)
     with json_output() if as_json else nullcontext() as emit:
-        documents = _read(workspace, paths, outcome)
-        if dry_run:
-            _preview(workspace, documents, outcome, emit)
-            return outcome.exit_code
+        if items is not None and workspace.settings.get("ttt.objective") == "next_token":
+            raise click.UsageError("next_token learns the text alone: leave out --items.")
+        documents = _with_items(_read(workspace, paths, outcome), items)
         _check_places(workspace, save, load)
+        if dry_run:
+            _preview(documents, outcome, emit, _overlaps(workspace, documents, engine, load))
+            return outcome.exit_code
         if documents:
             _learn_all(workspace, documents, outcome, save, load)
         outcome.seconds = time.perf_counter() - started
@@ -83,21 +88,27 @@ def learn(
 
 def _read(workspace: Workspace, paths: Sequence[str], outcome: Outcome) -> list[Document]:
     """Read all of ``paths``; what can't be read is noted as failed and said at once."""
-    options = assembly.read_options(workspace.settings)
     documents: list[Document] = []
-    for path in paths:
-        if path == STANDARD_INPUT:
-            try:
-                documents.append(read_stream(sys.stdin.buffer, options))
-            except DocumentError as error:
-                _fail(outcome, path, error.reason)
-            continue
-        for found in read_paths([path], options):
-            if isinstance(found, Document):
-                documents.append(found)
-            else:
-                _fail(outcome, found.path, found.reason)
+    for found in read_documents(workspace, paths):
+        if isinstance(found, UnreadableDocument):
+            outcome.failed.append(found)
+            tell_failure(found)
+        else:
+            documents.append(found)
     return documents
+
+
+def _with_items(documents: list[Document], items: Path | None) -> list[Document]:
+    if items is None:
+        return documents
+    if len(documents) > 1:
+        raise click.UsageError(
+            f"--items goes with one document, and {len(documents)} were read: name one PATH."
+        )
+    from engines.ttt.study.items import read_items
+
+    study = tuple(read_items(items))
+    return [replace(document, study=study) for document in documents]
 
 
 def _check_places(workspace: Workspace, save: str | None, load: str | None) -> None:
@@ -118,11 +129,17 @@ def _learn_all(
         host = open_host(workspace, display)
         outcome.model = host.name
         engine = open_engine(workspace, outcome.engine, host, load)
+        _check_study(engine, documents)
         with Interrupts("Stopping at the next batch; Ctrl-C again stops at once.") as interrupts:
-            _Lesson(engine, outcome, display, interrupts).learn(documents)
+            Lesson(engine, outcome, display, interrupts).learn(documents)
         if save is not None and outcome.learned:
             display.show(f"saving {save}", None)
             _save(engine, workspace.home.checkpoint(save), outcome)
+
+
+def _check_study(engine: Engine, documents: Sequence[Document]) -> None:
+    if any(document.study for document in documents) and not isinstance(engine, Studies):
+        raise EngineError(f"The engine '{engine.name}' studies no items: leave out --items.")
 
 
 def _save(engine: Engine, folder: Path, outcome: Outcome) -> None:
@@ -144,85 +161,47 @@ def _save(engine: Engine, folder: Path, outcome: Outcome) -> None:
     click.echo(f"Not saved: {one_line(fault)}", err=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Lesson:
-    """One engine learning documents, shown as it goes, until it is interrupted."""
-
-    engine: Engine
-    outcome: Outcome
-    display: ProgressDisplay
-    interrupts: Interrupts
-
-    def learn(self, documents: Sequence[Document]) -> None:
-        for number, document in enumerate(documents, start=1):
-            done = len(self.outcome.learned) + len(self.outcome.failed)
-            if not self.interrupts.requested:
-                self._learn_one(document, _label(document, number, len(documents)))
-            if done == len(self.outcome.learned) + len(self.outcome.failed):
-                reason = "It was interrupted before it was learned."
-                _fail(self.outcome, _path(document), reason)
-        self.outcome.interrupted = self.interrupts.requested
-
-    def _learn_one(self, document: Document, label: str) -> None:
-        try:
-            for event in self._events(document):
-                if isinstance(event, Progress):
-                    stage = f"{label} {event.stage}"
-                    self.display.show(stage, event.fraction, learning_detail(event))
-                else:
-                    self.outcome.learned.append(event)
-                    log.info("learned %s", event)
-                    _tell_notes(event)
-        except EngineError as error:
-            _fail(self.outcome, _path(document), str(error))
-        except Exception as error:
-            log.exception("learning %s failed", _path(document))
-            reason = f"Learning it failed unexpectedly ({type(error).__name__}); see the log."
-            _fail(self.outcome, _path(document), reason)
-
-    def _events(self, document: Document) -> Iterator[Progress | LearnReport]:
-        """The engine's events up to an interruption, which cancels at the end of its batch."""
-        events = self.engine.learn(document)
-        try:
-            for event in events:
-                if self.interrupts.requested and isinstance(event, Progress):
-                    return
-                yield event
-        finally:
-            close = getattr(events, "close", None)
-            if close is not None:
-                close()
+def _overlaps(
+    workspace: Workspace, documents: Sequence[Document], engine: str, load: str | None
+) -> list[tuple[Overlap, ...] | None]:
+    """What each document would disturb; None where there is nothing to compare it with."""
+    if load is None or not documents:
+        return [None] * len(documents)
+    with progress_display() as display:
+        opened = open_engine(workspace, engine, open_host(workspace, display), load)
+        return [foreseen(opened, document, display) for document in documents]
 
 
-def _label(document: Document, number: int, count: int) -> str:
-    return f"[{number}/{count}] {one_line(document.title)[:32]}"
-
-
-def _tell_notes(report: LearnReport) -> None:
-    for note in report.notes:
-        click.echo(f"{one_line(report.title)}: {one_line(note)}", err=True)
-
-
-def _path(document: Document) -> str:
-    return document.path or STANDARD_INPUT
-
-
-def _fail(outcome: Outcome, path: str, reason: str) -> None:
-    outcome.failed.append(UnreadableDocument(path, reason))
-    click.echo(one_line(reason if path in reason else f"{path}: {reason}"), err=True)
-
-
-def _preview(workspace: Workspace, documents: list[Document], outcome: Outcome, emit: Any) -> None:
-    """Say what would be learned, without a model: characters, as tokens need one."""
+def _preview(
+    documents: list[Document],
+    outcome: Outcome,
+    emit: Emit | None,
+    overlaps: Sequence[tuple[Overlap, ...] | None],
+) -> None:
+    """Say what would be learned: characters, as to count tokens takes a model."""
     if emit:
-        entries = [
-            {"id": d.id, "path": d.path, "title": d.title, "characters": len(d.text)}
-            for d in documents
-        ]
+        entries = [_entry(d, found) for d, found in zip(documents, overlaps, strict=True)]
         failed = [{"path": f.path, "reason": f.reason} for f in outcome.failed]
         emit({"would_learn": entries, "failed": failed})
         return
-    for document in documents:
+    for document, found in zip(documents, overlaps, strict=True):
         size = f"{len(document.text):,} characters"
-        click.echo(one_line(_path(document)) + f"  {one_line(document.title)}  {size}")
+        items = f"  {counted(len(document.study), 'study item')}" if document.study else ""
+        click.echo(one_line(f"{path_of(document)}  {document.title}") + f"  {size}{items}")
+        if found is not None:
+            click.echo(f"  {overlap_line(found)}")
     click.echo(f"{len(documents)} would be learned, {len(outcome.failed)} can't be read.")
+
+
+def _entry(document: Document, overlaps: tuple[Overlap, ...] | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "id": document.id,
+        "path": document.path,
+        "title": document.title,
+        "characters": len(document.text),
+    }
+    if document.study:
+        entry["study_items"] = len(document.study)
+    if overlaps is not None:
+        entry["overlaps"] = [asdict(overlap) for overlap in overlaps]
+    return entry

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
 import click
 
+from cl_workbench.commands.figures import answers_kept, relative_change, signed_percent
 from cl_workbench.terminal_text import one_line
+from engines.decoding import counted
 from engines.documents import UnreadableDocument
 from engines.protocol import LearnReport
 
@@ -24,6 +27,12 @@ REPORTED = (
     "seconds",
     "tokens_per_second",
     "gate_open_share",
+    "objective",
+    "passes",
+    "study_items",
+    "answers_kept",
+    "answers_probed",
+    "overlaps",
     "notes",
 )
 
@@ -52,7 +61,7 @@ class Outcome:
             "engine": self.engine,
             "model": self.model,
             "seconds": round(self.seconds, 3),
-            "documents": [{k: getattr(r, k) for k in REPORTED} for r in self.learned],
+            "documents": [_reported(report) for report in self.learned],
             "failed": [{"path": f.path, "reason": f.reason} for f in self.failed],
         }
         return record | ({"save_error": self.save_error} if self.save_error else {})
@@ -76,15 +85,36 @@ def summarise(outcome: Outcome) -> None:
 
 
 def summary_line(report: LearnReport) -> str:
-    """One line on one learned document: losses before and after, tokens, time."""
-    read = f"{report.tokens_read:,} tokens"
+    """One line on one learned document: losses, objective, what it cost, tokens, time."""
+    parts = [
+        f"loss {report.loss_before:.2f} to {report.loss_after:.2f}{_how(report)}",
+        _held_out(report),
+        answers_kept(report.answers_kept, report.answers_probed),
+        _tokens(report),
+        f"{report.seconds:.1f} s",
+    ]
+    said = ", ".join(part for part in parts if part)
+    return f"{one_line(report.title)} ({report.id}): {said}"
+
+
+def _reported(report: LearnReport) -> dict[str, Any]:
+    values = dataclasses.asdict(report)
+    return {name: values[name] for name in REPORTED}
+
+
+def _how(report: LearnReport) -> str:
+    if report.objective is None:
+        return ""
+    items = f" with {counted(report.study_items, 'item')}" if report.study_items else ""
+    return f" by {report.objective}{items}"
+
+
+def _held_out(report: LearnReport) -> str | None:
+    rise = relative_change(report.held_out_loss_before, report.held_out_loss_after)
+    return None if rise is None else f"held-out {signed_percent(rise)}"
+
+
+def _tokens(report: LearnReport) -> str:
     if report.tokens_read < report.tokens:
-        read = f"{report.tokens_read:,} of {report.tokens:,} tokens"
-    held_out = ""
-    if report.held_out_loss_before is not None and report.held_out_loss_after is not None:
-        held_out = f", held-out {report.held_out_loss_before:.2f} to "
-        held_out += f"{report.held_out_loss_after:.2f}"
-    return (
-        f"{one_line(report.title)} ({report.id}): loss {report.loss_before:.2f} to "
-        f"{report.loss_after:.2f}{held_out}, {read}, {report.seconds:.1f} s"
-    )
+        return f"{report.tokens_read:,} of {report.tokens:,} tokens"
+    return f"{report.tokens_read:,} tokens"

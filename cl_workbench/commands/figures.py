@@ -1,0 +1,79 @@
+"""The figures of learning as short phrases for people, the same in every command."""
+
+from __future__ import annotations
+
+from cl_workbench.terminal_text import one_line
+from engines.protocol import Overlap, Progress
+
+
+def signed_percent(share: float) -> str:
+    """``0.0042`` as ``+0.4 %``; what rounds to nothing has no minus sign."""
+    return f"{round(100 * share, 1) + 0.0:+.1f} %"
+
+
+def relative_change(before: float | None, after: float | None) -> float | None:
+    """By which share of ``before`` it changed; None where that isn't known."""
+    if before is None or after is None or before == 0:
+        return None
+    return (after - before) / before
+
+
+def answers_kept(share: float | None, probed: int) -> str | None:
+    """``38/40 answers kept``, or None where none were probed."""
+    if share is None or not probed:
+        return None
+    return f"{round(share * probed)}/{probed} answers kept"
+
+
+def learning_detail(event: Progress) -> str:
+    """The numbers of one step, as far as there are any.
+
+    As in ``loss 2.31  held-out +0.4 % (budget 1 %)  38/40 answers kept  812 tokens/s``.
+    """
+    parts = [
+        None if event.loss is None else f"loss {event.loss:.2f}",
+        _held_out(event),
+        answers_kept(event.answers_kept, event.answers_probed),
+        None if event.tokens_per_second is None else f"{event.tokens_per_second:.0f} tokens/s",
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def passed_budgets(event: Progress) -> str:
+    """Which budgets are passed, for the question to a person at a paused learn."""
+    phrases = [phrase for phrase in (_risen(event), _lost(event)) if phrase]
+    return " and ".join(phrases) or one_line(event.guard or "a budget of the guard is passed")
+
+
+def overlap_phrase(overlaps: tuple[Overlap, ...]) -> str:
+    """``The mill 31 %, The harbour 4 %``, the largest first."""
+    ranked = sorted(overlaps, key=lambda overlap: -overlap.share)
+    return ", ".join(f"{one_line(o.title)} {100 * o.share:.0f} %" for o in ranked)
+
+
+def _held_out(event: Progress) -> str | None:
+    rise = relative_change(event.held_out_loss_before, event.held_out_loss)
+    if rise is None:
+        return None if event.held_out_loss is None else f"held-out {event.held_out_loss:.2f}"
+    budget = "" if event.held_out_budget is None else f" (budget {_budget(event.held_out_budget)})"
+    return f"held-out {signed_percent(rise)}{budget}"
+
+
+def _budget(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _risen(event: Progress) -> str | None:
+    rise = relative_change(event.held_out_loss_before, event.held_out_loss)
+    if rise is None or event.held_out_budget is None or rise <= event.held_out_budget:
+        return None
+    return f"held-out rose {100 * rise:.1f} % (budget {_budget(event.held_out_budget)})"
+
+
+def _lost(event: Progress) -> str | None:
+    if event.answers_kept is None or event.answers_budget is None:
+        return None
+    lost = 1 - event.answers_kept
+    if lost <= event.answers_budget:
+        return None
+    return f"{100 * lost:.0f} % of the answers were lost (budget {_budget(event.answers_budget)})"
