@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from textual.app import App
 
-from cl_workbench.assembly import sampling
+from cl_workbench.assembly import read_options, sampling
+from cl_workbench.home import Home
 from cl_workbench.screens.alpha_preview import AlphaPreviewScreen
 from cl_workbench.screens.ask_text import AskTextScreen
 from cl_workbench.screens.drawing import Drawing
 from cl_workbench.screens.knock_out import KnockOutScreen
+from cl_workbench.screens.study_review import StudyReviewScreen
 from cl_workbench.settings import Settings
 from cl_workbench.streams import Streams
-from engines.protocol import LearnReport
+from engines.protocol import Document, LearnReport
 
 Tell = Callable[[str, bool], None]
+EXPORTS = "exports"
 
 
 class Inquiries:
@@ -26,9 +30,16 @@ class Inquiries:
     """
 
     def __init__(
-        self, app: App[Any], streams: Streams, drawing: Drawing, settings: Settings, tell: Tell
+        self,
+        app: App[Any],
+        streams: Streams,
+        drawing: Drawing,
+        home: Home,
+        settings: Settings,
+        tell: Tell,
     ) -> None:
         self._app = app
+        self._home = home
         self._streams = streams
         self._drawing = drawing
         self._settings = settings
@@ -50,7 +61,7 @@ class Inquiries:
         """Answer without each learned document, that with the id ``first`` before the others."""
         documents = self._documents(first)
         if not documents:
-            self._tell("Nothing is learned yet: learn a document with l, then press w.", True)
+            self._tell("No document counts now: learn one with l, then press e.", True)
             return
         asked = await self._question(question, "A question to answer without each document")
         if asked is None:
@@ -59,9 +70,17 @@ class Inquiries:
         screen = KnockOutScreen(self._streams, turns, sampling(self._settings), documents)
         await self._app.push_screen_wait(screen)
 
+    async def study(self, path: Path) -> Document | None:
+        """Prepare and review the study items of a file; the document to learn, or None."""
+        options = read_options(self._settings)
+        screen = StudyReviewScreen(self._streams, path, options, self._home.root / EXPORTS)
+        return await self._app.push_screen_wait(screen)
+
     def _documents(self, first: str | None) -> list[LearnReport]:
-        ledger = self._drawing.state.ledger if self._drawing.state else ()
-        return sorted(ledger, key=lambda report: report.id != first)
+        """The documents that count now, ``first`` before the others."""
+        state = self._drawing.state
+        counted = [r for r in state.ledger if r.id not in state.muted] if state else []
+        return sorted(counted, key=lambda report: report.id != first)
 
     async def _question(self, question: str, title: str) -> str | None:
         """``question``, or one that is typed where there is none."""

@@ -45,7 +45,7 @@ def test_an_alpha_is_chosen_by_its_answer(tmp_path: Path, size: tuple[int, int])
         assert "How often does the [light] turn?" in bench.text
         assert "α 0.50 · in use" in bench.text
         table = bench.app.screen.query_one(AnswersTable)
-        assert [row.text for row in table.rows][0] == "I do not know."
+        assert table.rows[0].text == "I do not know."
         assert script.alphas[-1] == 0.5
         await bench.press("k", "k", "enter")  # from 0.5 over 0.7 to 0.9
         await bench.until(lambda: bench.app.screen is bench.screen)
@@ -103,7 +103,7 @@ def test_the_knock_out_marks_what_a_document_gives(tmp_path: Path, size: tuple[i
     async def body(bench: Bench) -> None:
         await asked(bench, "harbour.md", "aviary.md")
         bench.panes.ledger.highlighted = 0
-        await bench.press("w")
+        await bench.press("e")
         await bench.sees("1 of 2 documents changes this answer: The harbour light.")
         table = bench.app.screen.query_one(AnswersTable)
         assert [row.heading for row in table.rows] == [
@@ -130,7 +130,7 @@ def test_the_knock_out_is_offered_only_where_there_is_something_to_leave_out(
     async def body(bench: Bench) -> None:
         await bench.sees("ready")
         assert not bench.screen.offers("knock_out")
-        await bench.press("w")
+        await bench.press("e")
         assert not isinstance(bench.app.screen, KnockOutScreen)
 
     run(bench, body)

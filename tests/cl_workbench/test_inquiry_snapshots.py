@@ -9,6 +9,10 @@ import pytest
 from scripted_app import Bench, make_bench
 from scripted_engine import Script
 from test_app_snapshots import Compare, picture
+from textual.widgets import Input
+
+from cl_workbench.screens.edit_item import EditItemScreen
+from engines.protocol import StudyItem, StudyPlan
 
 SIZES = [(80, 24), (120, 36)]
 by_size = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
@@ -23,6 +27,23 @@ ANSWERS = {
 WITHOUT = {
     "The harbour light": "The document says that the aviary has forty birds of nine kinds.",
 }
+PLAN = StudyPlan(
+    "self_study",
+    "Of 12 questions that the model wrote, 9 could be answered from the passage by the model "
+    "itself.",
+    (
+        StudyItem("question", "How often does the harbour light turn?", "Twice a minute."),
+        StudyItem("question", "Who looks after the light?", "Three keepers look after it."),
+        StudyItem("cloze", "Three keepers look", "after the light."),
+    ),
+    (
+        (
+            StudyItem("question", "What does the text say about lights?", "That they turn."),
+            "asks about the text itself",
+        ),
+        (StudyItem("question", "Who keeps the light?", "Keepers."), "the same as an earlier one"),
+    ),
+)
 
 
 @pytest.fixture
@@ -59,7 +80,35 @@ def test_knock_out(snap_compare: Compare, bench: Bench, size: tuple[int, int]) -
     async def body(bench: Bench) -> None:
         await asked(bench, "harbour.md", "aviary.md")
         bench.panes.ledger.highlighted = 0
-        await bench.press("w")
+        await bench.press("e")
         await bench.sees("1 of 2 documents")
+
+    assert snap_compare(bench.app, **picture(bench, body, size))
+
+
+@by_size
+def test_study_review(snap_compare: Compare, bench: Bench, size: tuple[int, int]) -> None:
+    bench.script.plan = PLAN
+
+    async def body(bench: Bench) -> None:
+        await bench.choose("harbour.md")
+        await bench.press("i")
+        await bench.sees("l learns the document by these items")
+
+    assert snap_compare(bench.app, **picture(bench, body, size))
+
+
+@by_size
+def test_writing_an_item(snap_compare: Compare, bench: Bench, size: tuple[int, int]) -> None:
+    bench.script.plan = PLAN
+
+    async def body(bench: Bench) -> None:
+        await bench.choose("harbour.md")
+        await bench.press("i")
+        await bench.sees("l learns the document by these items")
+        await bench.press("e")
+        await bench.until(lambda: isinstance(bench.app.screen, EditItemScreen))
+        for line in bench.app.screen.query(Input):
+            line.cursor_blink = False
 
     assert snap_compare(bench.app, **picture(bench, body, size))
