@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -18,6 +19,8 @@ import click
 from cl_workbench.terminal_text import escaped, one_line, printable
 
 Emit = Callable[[dict[str, Any] | list[dict[str, Any]]], None]
+
+_COUNT = re.compile(r"\d+ of \d+$")
 
 
 class ProgressDisplay(Protocol):
@@ -67,7 +70,7 @@ class Bar:
             console=Console(file=sys.stderr),
             transient=True,
         )
-        self._stage: str | None = None
+        self._kind: str | None = None
         self._task: Any = None
 
     def __enter__(self) -> Self:
@@ -87,13 +90,19 @@ class Bar:
     def show(self, stage: str, fraction: float | None, detail: str = "") -> None:
         """Move the bar; a new stage begins a new one in its place."""
         stage, detail = one_line(stage), printable(detail)
-        if stage != self._stage:
+        if _kind_of(stage) != self._kind:
             if self._task is not None:
                 self._progress.remove_task(self._task)
             self._task = self._progress.add_task(stage, total=None, detail=detail)
-            self._stage = stage
+            self._kind = _kind_of(stage)
         total = None if fraction is None else 1.0
-        self._progress.update(self._task, total=total, completed=fraction or 0.0, detail=detail)
+        self._progress.update(
+            self._task,
+            description=stage,
+            total=total,
+            completed=fraction or 0.0,
+            detail=detail,
+        )
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
@@ -132,9 +141,9 @@ class PlainLines:
     def show(self, stage: str, fraction: float | None, detail: str = "") -> None:
         """Print a line if the stage is new or a further tenth is done."""
         tenth = -1 if fraction is None else int(fraction * 10)
-        if self._last == (stage, tenth):
+        if self._last == (_kind_of(stage), tenth):
             return
-        self._last = (stage, tenth)
+        self._last = (_kind_of(stage), tenth)
         share = "" if fraction is None else f" {fraction:.0%}"
         line = f"{one_line(stage)}{share}{'  ' if detail else ''}{printable(detail)}"
         click.echo(line, err=True)
@@ -146,6 +155,11 @@ class PlainLines:
     def suspended(self) -> AbstractContextManager[None]:
         """Nothing is drawn between lines anyway."""
         return contextlib.nullcontext()
+
+
+def _kind_of(stage: str) -> str:
+    """The stage without what it counts: ``reading items 3 of 48`` is no new one after 2 of 48."""
+    return _COUNT.sub("", stage)
 
 
 @contextlib.contextmanager

@@ -39,10 +39,9 @@ def learning_detail(event: Progress) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def passed_budgets(event: Progress) -> str:
-    """Which budgets are passed, for the question to a person at a paused learn."""
-    phrases = [phrase for phrase in (_risen(event), _lost(event)) if phrase]
-    return " and ".join(phrases) or one_line(event.guard or "a budget of the guard is passed")
+def passed_budget(event: Progress) -> str:
+    """Which budget is passed, for the question to a person at a paused learn."""
+    return _risen(event) or one_line(event.guard or "a budget of the guard is passed")
 
 
 def overlap_phrase(overlaps: tuple[Overlap, ...]) -> str:
@@ -68,12 +67,3 @@ def _risen(event: Progress) -> str | None:
     if rise is None or event.held_out_budget is None or rise <= event.held_out_budget:
         return None
     return f"held-out rose {100 * rise:.1f} % (budget {_budget(event.held_out_budget)})"
-
-
-def _lost(event: Progress) -> str | None:
-    if event.answers_kept is None or event.answers_budget is None:
-        return None
-    lost = 1 - event.answers_kept
-    if lost <= event.answers_budget:
-        return None
-    return f"{100 * lost:.0f} % of the answers were lost (budget {_budget(event.answers_budget)})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from cl_workbench.commands.console import ProgressDisplay
@@ -21,13 +21,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Lesson:
-    """Learns until it is interrupted; the outcome is told what became of each document."""
+    """Learns until it is interrupted; the outcome is told what became of each document.
+
+    ``record`` is given each report with the name of the engine and of the model.
+    """
 
     engine: Engine
     outcome: Outcome
     display: ProgressDisplay
     interrupts: Interrupts
+    record: Callable[[LearnReport, str, str], None] | None = None
     _guard: str | None = None
+    _said: set[str] = field(default_factory=set)
     _foretold: bool = False
     _notes: list[str] = field(default_factory=list)
 
@@ -42,7 +47,7 @@ class Lesson:
         self.outcome.interrupted = self.interrupts.requested
 
     def _learn_one(self, document: Document, label: str) -> None:
-        self._guard, self._foretold, self._notes = None, False, []
+        self._guard, self._said, self._foretold, self._notes = None, set(), False, []
         try:
             for event in self._events(document):
                 if isinstance(event, Progress):
@@ -88,6 +93,7 @@ class Lesson:
         if event.guard and event.guard != self._guard:
             self.display.say(f"{title}: {event.guard}")
             self._guard = event.guard
+            self._said.add(event.guard)
         if event.overlaps and not self._foretold:
             self.display.say(f"{title}: would move {overlap_phrase(event.overlaps)}")
             self._foretold = True
@@ -96,7 +102,11 @@ class Lesson:
         report = replace(report, notes=(*report.notes, *self._notes))
         self.outcome.learned.append(report)
         log.info("learned %s", report)
+        if self.record is not None:
+            self.record(report, self.engine.name, self.outcome.model or "")
         for note in report.notes:
+            if note in self._said:
+                continue
             self.display.say(f"{one_line(report.title)}: {note}")
 
     def _fail(self, document: Document, reason: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cl_workbench.commands.figures import passed_budgets
+from cl_workbench.commands.figures import passed_budget
 
 if TYPE_CHECKING:
     from cl_workbench.commands.console import ProgressDisplay
@@ -36,7 +36,7 @@ def ask_how_to_go_on(
     event: Progress, display: ProgressDisplay, interrupts: Interrupts
 ) -> Decision | None:
     """What the person decides; None if the input ended or Ctrl-C was pressed."""
-    question = f"{_sentence_case(passed_budgets(event))}: {CHOICES} "
+    question = f"{_sentence_case(passed_budget(event))}: {CHOICES} "
     with display.suspended(), interrupts.raised():
         try:
             while True:

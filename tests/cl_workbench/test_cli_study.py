@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from cl_workbench.commands.console import Bar, PlainLines
-from cl_workbench.commands.figures import learning_detail, passed_budgets
+from cl_workbench.commands.figures import learning_detail, passed_budget
 from cl_workbench.commands.interrupts import Interrupts
 from cl_workbench.commands.outcome import REPORTED
 from cl_workbench.commands.pausing import NOBODY_ASKED, ask_how_to_go_on
@@ -167,16 +167,12 @@ def test_the_progress_line_shows_what_learning_costs():
     ("values", "told"),
     [
         ({}, "held-out rose 1.3 % (budget 1 %)"),
-        (
-            {"answers_kept": 0.8, "answers_budget": 0.15},
-            "held-out rose 1.3 % (budget 1 %) and 20 % of the answers were lost (budget 15 %)",
-        ),
         ({"held_out_loss": 3.0, "guard": "Stepped back."}, "Stepped back."),
         ({"held_out_loss": None}, "a budget of the guard is passed"),
     ],
 )
 def test_the_question_names_the_budget_that_was_passed(values, told):
-    assert passed_budgets(paused(**values)) == told
+    assert passed_budget(paused(**values)) == told
 
 
 @pytest.mark.parametrize("display", [Bar, PlainLines])
@@ -228,3 +224,19 @@ def test_at_a_terminal_the_pause_is_a_question(mill, key, code, told):
         child.expect_exact(told)
         child.expect(pexpect.EOF)
     assert child.exitstatus == code
+
+
+def test_a_stage_that_only_counts_on_is_no_new_line(capsys):
+    with PlainLines() as shown:
+        for number in range(1, 49):
+            shown.show(f"reading items {number} of 48", number / 480)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["reading items 1 of 48 0%", "reading items 48 of 48 10%"]
+
+
+def test_a_note_that_the_guard_gave_is_told_once(call, ways, mill):
+    ways.pause, ways.notes = True, (GUARD, "Only a part was read.")
+    _, out, err = call("learn", mill, "--json")
+    assert GUARD in json.loads(out)["documents"][0]["notes"]
+    assert err.count(GUARD) == 1
+    assert "The mill at Orr: Only a part was read." in err

@@ -38,6 +38,7 @@ class Ways:
     """How the engine is to behave, and what it was told."""
 
     pause: bool = False
+    notes: tuple[str, ...] = ()
     decisions: list[Decision | None] = field(default_factory=list)
     studied: list[tuple[StudyItem, ...]] = field(default_factory=list)
     alphas: list[float] = field(default_factory=list)
@@ -224,7 +225,7 @@ class WordEngine:
             tokens_per_second=100.0, gate_open_share=0.5, alpha=self._alpha,
             learned_at="2025-01-01T00:00:00+00:00", objective="mixed", passes=2,
             study_items=len(document.study), answers_kept=0.95, answers_probed=40,
-            overlaps=overlaps,
+            overlaps=overlaps, notes=self.ways.notes,
         )  # fmt: skip
 
 
