@@ -27,11 +27,15 @@ _HINT = (
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """Which knowledge answers: the base model's, or that of ``learned`` documents too."""
+    """Which knowledge answers: the base model's, or that of ``learned`` documents too.
+
+    ``muted`` documents are kept and don't count.
+    """
 
     uses_learned: bool = True
     learned: int = 0
     alpha: float | None = None
+    muted: int = 0
 
 
 class KnowledgeLine(Static):
@@ -138,6 +142,7 @@ def _in_words(knowledge: Knowledge) -> Content:
     documents = (
         f"{figures.count(knowledge.learned)} document{'s' if knowledge.learned != 1 else ''}"
     )
+    muted = f"   {figures.count(knowledge.muted)} muted" if knowledge.muted else ""
     if not knowledge.uses_learned:
         return Content.assemble(
             ("answers as ", "$foreground 70%"),
@@ -148,8 +153,10 @@ def _in_words(knowledge: Knowledge) -> Content:
         return Content.assemble(
             ("answers as ", "$foreground 70%"),
             ("the base model", "bold $primary"),
-            ("   nothing learned", "$foreground 70%"),
+            (muted or "   nothing learned", "$foreground 70%"),
         )
     return Content.assemble(
-        ("answers from ", "$foreground 70%"), (f"{documents} learned", "bold $success")
+        ("answers from ", "$foreground 70%"),
+        (f"{documents} learned", "bold $success"),
+        (muted, "$foreground 70%"),
     )

@@ -6,8 +6,6 @@ from math import isfinite
 from typing import TypeGuard
 
 ABSENT = "–"
-HELD_OUT_LIMIT = 0.01
-"""The relative rise of the held-out loss above which learning has cost something."""
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -54,16 +52,35 @@ def signed_percent(change: float | None) -> str:
     return f"{100 * change:+.1f}%" if is_measured(change) else ABSENT
 
 
-def is_risky(change: float | None) -> bool:
-    """True where the held-out loss rose by more than one per cent."""
-    return is_measured(change) and change > HELD_OUT_LIMIT
+def exact_percent(share: float | None) -> str:
+    """What may be lost or risen, as it was set: ``1%``, ``0.5%``."""
+    return f"{100 * share:g}%" if is_measured(share) else ABSENT
 
 
-def verdict(change: float | None) -> str:
-    """``✓`` within one per cent, ``!`` above it, nothing where it wasn't measured."""
-    if not is_measured(change):
+def kept(share: float | None, probed: int) -> str:
+    """How many of the probed answers were kept: ``11 of 12 kept``."""
+    return f"{round(share * probed)} of {probed} kept" if is_measured(share) else ABSENT
+
+
+def size(size_bytes: int | None) -> str:
+    """Bytes as ``812 kB`` or ``10.6 MB`` (of 1000 each)."""
+    if size_bytes is None:
+        return ABSENT
+    if size_bytes < 999_500:
+        return f"{size_bytes / 1e3:.0f} kB"
+    return f"{size_bytes / 1e6:,.1f} MB"
+
+
+def is_risky(change: float | None, budget: float | None) -> bool:
+    """True where what was measured is above its budget; without a budget nothing is."""
+    return is_measured(change) and is_measured(budget) and change > budget
+
+
+def verdict(change: float | None, budget: float | None) -> str:
+    """``✓`` within the budget, ``!`` above it, nothing where either is not known."""
+    if not (is_measured(change) and is_measured(budget)):
         return ""
-    return "!" if is_risky(change) else "✓"
+    return "!" if is_risky(change, budget) else "✓"
 
 
 def is_measured(value: float | None) -> TypeGuard[float]:

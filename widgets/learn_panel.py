@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from widgets import figures
+from widgets import figures, guard_lines
 from widgets.gate_heatmap import GateBins, GateHeatmap
+from widgets.learn_frame import LearnFrame, Notice, headline
 from widgets.meter import Meter
-from widgets.plain_text import fitted, one_line
+from widgets.plain_text import one_line
 from widgets.trend import Point, Tone, Trend
 
-NoticeKind = Literal["empty", "loading", "done", "cancelled", "failed"]
 _NOTICE_STYLES: dict[str, str] = {
     "empty": "bold",
     "loading": "bold $accent",
@@ -25,51 +23,15 @@ _NOTICE_STYLES: dict[str, str] = {
     "cancelled": "bold $warning",
     "failed": "bold $error",
 }
-_MIN_TITLE_WIDTH, _GOOD_TITLE_WIDTH = 8, 20
-LEARNING, LEARNED = "learning", "learned"
-"""The stages that need no words: their pass and batch tell enough."""
+_CURVES = ("loss", "alpha", "held_out", "answers")
 _HELD_OUT_MARGIN = 0.05
-"""The held-out curve spans 5% to each side of its start, so that noise looks like noise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A state that has words: a heading and lines of plain text below it."""
-
-    kind: NoticeKind
-    heading: str
-    lines: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LearnFrame:
-    """One moment of learning a document; None where a strategy measures no such thing.
-
-    The curves are ``(share done, value)`` points, losses in nats per token, times in
-    seconds.  ``place`` says which of several documents it is: ``document 2 of 5``.
-    """
-
-    title: str
-    stage: str
-    fraction: float
-    place: str = ""
-    tokens: int = 0
-    pass_number: int = 0
-    passes: int = 0
-    step: int = 0
-    steps: int = 0
-    tokens_per_second: float | None = None
-    seconds: float = 0.0
-    seconds_left: float | None = None
-    loss: tuple[Point, ...] = ()
-    alpha: tuple[Point, ...] = ()
-    held_out: tuple[Point, ...] = ()
-    held_out_before: float | None = None
-    gate: GateBins | None = None
+"""Without a budget the held-out curve spans 5% to each side, so that noise looks like noise."""
+_TAIL_WIDTH, _BUDGETS_FROM_WIDTH = 20, 70
+_TALL_FROM_HEIGHT = 24
 
 
 class LearnPanel(VerticalScroll):
-    """Progress, three curves and the gate; or, in words, why there are none.
+    """Progress, four curves, the guard's words and the gate; or, in words, why there are none.
 
     Set ``frame`` while learning.  ``notice`` says the state in words; with a notice of
     kind ``empty`` or ``loading`` the curves are hidden, otherwise they stay as they ended.
@@ -79,6 +41,9 @@ class LearnPanel(VerticalScroll):
     LearnPanel {
         & #learn-headline, & #learn-meter { height: 1; }
         & #learn-notice { height: auto; margin-bottom: 1; }
+        & #learn-pause { height: auto; margin-bottom: 1; }
+        & #learn-guard, & #learn-objective { height: auto; }
+        & #overlap { height: 1; }
         & #gate-legend { height: 1; margin-top: 1; }
         &.-wordless #learn-notice, &.-idle #learn-headline, &.-idle #learn-curves,
         &.-barless #learn-meter, &.-gateless #gate-legend, &.-gateless GateHeatmap {
@@ -98,10 +63,15 @@ class LearnPanel(VerticalScroll):
         yield Static(id="learn-headline")
         yield Meter(id="learn-meter")
         yield Static(id="learn-notice")
+        yield Static(id="learn-pause")
         yield Trend("loss", widget_id="trend-loss")
         yield Trend("α", widget_id="trend-alpha")
         yield Trend("held-out", widget_id="trend-held-out")
+        yield Trend("answers", widget_id="trend-answers")
+        yield Static(id="learn-guard")
+        yield Static(id="learn-objective")
         yield Static(id="gate-legend")
+        yield Static(id="overlap")
         yield GateHeatmap(id="gate-heatmap")
 
     def on_mount(self) -> None:
@@ -113,9 +83,11 @@ class LearnPanel(VerticalScroll):
         """The title is cut to the new width."""
         self._draw()
 
-    def watch_frame(self) -> None:
-        """Draw the new values."""
+    def watch_frame(self, old: LearnFrame | None, new: LearnFrame | None) -> None:
+        """Draw the new values; a pause brings its question into view."""
         self._draw()
+        if self._composed and new is not None and new.paused and not (old and old.paused):
+            self.scroll_home(animate=False)
 
     def watch_notice(self) -> None:
         """Show or hide the words."""
@@ -134,6 +106,7 @@ class LearnPanel(VerticalScroll):
         loading = self.notice is not None and self.notice.kind == "loading"
         self._classes_for(idle, loading)
         self._draw_notice()
+        self._draw_words(None if idle else self.frame)
         if self.frame is not None and not idle:
             self._draw_frame(self.frame)
         elif loading:
@@ -145,9 +118,10 @@ class LearnPanel(VerticalScroll):
         self.set_class(idle, "-idle")
         self.set_class(idle and not loading, "-barless")
         self.set_class(idle or frame is None or frame.gate is None, "-gateless")
-        for name in ("loss", "alpha", "held_out"):
-            trend = self.query_one(f"#trend-{name.replace('_', '-')}", Trend)
-            trend.display = not idle and frame is not None and bool(getattr(frame, name))
+        paused = frame is not None and frame.paused
+        self.set_class(not idle and (paused or self.notice is not None), "-wordy")
+        for name in _CURVES:
+            self._trend(name).display = not idle and bool(getattr(frame, name, ()))
 
     def _draw_notice(self) -> None:
         if self.notice is None:
@@ -156,65 +130,70 @@ class LearnPanel(VerticalScroll):
         lines += [Content(one_line(line)) for line in self.notice.lines]
         self.query_one("#learn-notice", Static).update(Content("\n").join(lines))
 
+    def _draw_words(self, frame: LearnFrame | None) -> None:
+        width = self.scrollable_content_region.width
+        tall = self.size.height >= _TALL_FROM_HEIGHT
+        shown: dict[str, Content | None] = dict.fromkeys(
+            ("learn-pause", "learn-guard", "learn-objective", "overlap")
+        )
+        if frame is not None:
+            if frame.paused:
+                shown["learn-pause"] = guard_lines.pause_banner(frame, width)
+            if frame.guard:
+                lines = 2 if tall or not frame.paused else 1
+                shown["learn-guard"] = guard_lines.guard_line(frame, width, lines)
+            if frame.objective or frame.retention_loss is not None:
+                lines = 2 if tall else 1
+                shown["learn-objective"] = guard_lines.objective_line(frame, width, lines)
+            if frame.overlaps:
+                shown["overlap"] = guard_lines.overlap_line(frame, width)
+        for name, content in shown.items():
+            _show(self.query_one(f"#{name}", Static), content)
+
     def _draw_frame(self, frame: LearnFrame) -> None:
         width = self.scrollable_content_region.width
         self.query_one("#learn-headline", Static).update(headline(frame, width), layout=False)
         self.query_one(Meter).fraction = frame.fraction
-        self._draw_loss(frame)
-        self._draw_alpha(frame)
-        self._draw_held_out(frame)
+        self._draw_curves(frame, with_budget=width >= _BUDGETS_FROM_WIDTH)
         if frame.gate is not None:
             self.query_one("#gate-legend", Static).update(legend(frame.gate), layout=False)
             self.query_one(GateHeatmap).gate = frame.gate
 
-    def _draw_loss(self, frame: LearnFrame) -> None:
-        trend = self.query_one("#trend-loss", Trend)
-        _fill(trend, frame.loss, tail=_from_to(frame.loss))
+    def _draw_curves(self, frame: LearnFrame, *, with_budget: bool) -> None:
+        self._span_curves(frame)
+        held_out = figures.is_risky(frame.held_out_change, frame.held_out_budget)
+        answers = figures.is_risky(frame.answers_lost, frame.answers_budget)
+        drawn: dict[str, tuple[str, Tone]] = {
+            "loss": (_from_to(frame.loss), "live"),
+            "alpha": (_from_to(frame.alpha), "learned"),
+            "held_out": (
+                guard_lines.held_out_tail(frame, with_budget=with_budget),
+                "risk" if held_out else "learned",
+            ),
+            "answers": (
+                guard_lines.answers_tail(frame, with_budget=with_budget),
+                "risk" if answers else "learned",
+            ),
+        }
+        tail_width = max([_TAIL_WIDTH, *(cell_len(tail) for tail, _ in drawn.values())])
+        for name, (tail, tone) in drawn.items():
+            trend = self._trend(name)
+            trend.points = points = getattr(frame, name)
+            trend.now = _now(name, points)
+            trend.tail, trend.tone, trend.tail_width = tail, tone, tail_width
 
-    def _draw_alpha(self, frame: LearnFrame) -> None:
-        trend = self.query_one("#trend-alpha", Trend)
-        _fill(trend, frame.alpha, tail=_from_to(frame.alpha), tone="learned")
-
-    def _draw_held_out(self, frame: LearnFrame) -> None:
-        trend = self.query_one("#trend-held-out", Trend)
-        latest = frame.held_out[-1][1] if frame.held_out else None
-        change = figures.relative_change(latest, frame.held_out_before)
+    def _span_curves(self, frame: LearnFrame) -> None:
+        """The values at the bottom and the top of each curve; a budget is halfway to its edge."""
+        if frame.loss:
+            self._trend("loss").high = max(frame.loss[0][1], 0.1)
         start = frame.held_out_before or (frame.held_out[0][1] if frame.held_out else 1.0)
-        trend.low, trend.high = start * (1 - _HELD_OUT_MARGIN), start * (1 + _HELD_OUT_MARGIN)
-        known = change is not None
-        tail = f"{figures.signed_percent(change)} {figures.verdict(change)}" if known else ""
-        tone: Tone = "risk" if figures.is_risky(change) else "learned"
-        _fill(trend, frame.held_out, tail=tail, tone=tone)
+        margin = 2 * frame.held_out_budget if frame.held_out_budget else _HELD_OUT_MARGIN
+        held_out = self._trend("held_out")
+        held_out.low, held_out.high = start * (1 - margin), start * (1 + margin)
+        self._trend("answers").low = max(1 - 2 * (frame.answers_budget or 1.0), 0.0)
 
-
-def headline(frame: LearnFrame, width: int) -> Content:
-    """Title, place, tokens, pass, batch, speed and time left, as far as there is room.
-
-    Where one of several documents is learned, tokens and batch give way to its place.
-    """
-    parts = {"place": frame.place}
-    if frame.tokens:
-        parts["tokens"] = f"{figures.count(frame.tokens)} tokens"
-    if frame.stage not in {LEARNING, LEARNED}:
-        parts["stage"] = frame.stage
-    elif frame.passes:
-        parts["stage"] = f"pass {frame.pass_number}/{frame.passes}"
-    if frame.steps and frame.stage in {LEARNING, LEARNED}:
-        parts["batch"] = f"batch {frame.step}/{frame.steps}"
-    if frame.tokens_per_second is not None:
-        parts["speed"] = figures.rate(frame.tokens_per_second)
-    if frame.seconds_left is not None:
-        parts["left"] = f"{figures.duration(frame.seconds_left)} left"
-    for name in ("tokens", "batch") if frame.place else ():
-        if width - len(_joined(parts)) < _GOOD_TITLE_WIDTH:
-            parts.pop(name, None)
-    facts = _joined(parts)
-    title = fitted(one_line(frame.title), max(width - len(facts), _MIN_TITLE_WIDTH))
-    return Content.assemble((title, "bold"), facts)
-
-
-def _joined(parts: dict[str, str]) -> str:
-    return "".join(f"   {one_line(part)}" for part in parts.values() if part)
+    def _trend(self, name: str) -> Trend:
+        return self.query_one(f"#trend-{name.replace('_', '-')}", Trend)
 
 
 def legend(gate: GateBins) -> Content:
@@ -223,7 +202,7 @@ def legend(gate: GateBins) -> Content:
         return Content("gate      off: every neuron learns")
     bins = len(gate.bins[0]) if gate.bins else 0
     return Content.assemble(
-        ("gate     ", "$foreground 70%"),
+        ("gate      ", "$foreground 70%"),
         (f"{figures.percent(gate.mean_open_share)} open", "bold"),
         (f"   {len(gate.layers)} layers × {gate.neurons:,} neurons in {bins} bins", ""),
         ("   shut ", "$foreground 70%"),
@@ -232,14 +211,19 @@ def legend(gate: GateBins) -> Content:
     )
 
 
+def _show(line: Static, content: Content | None) -> None:
+    line.display = content is not None
+    if content is None or (isinstance(line.content, Content) and content.is_same(line.content)):
+        return
+    line.update(content)
+
+
+def _now(name: str, points: tuple[Point, ...]) -> str:
+    if not points:
+        return figures.ABSENT
+    latest = points[-1][1]
+    return figures.percent(latest) if name == "answers" else figures.number(latest)
+
+
 def _from_to(points: tuple[Point, ...]) -> str:
     return f"{figures.number(points[0][1])} → {figures.number(points[-1][1])}" if points else ""
-
-
-def _fill(trend: Trend, points: tuple[Point, ...], *, tail: str, tone: Tone = "live") -> None:
-    trend.points = points
-    trend.now = figures.number(points[-1][1]) if points else figures.ABSENT
-    trend.tail = tail
-    trend.tone = tone
-    if points and trend.id == "trend-loss":
-        trend.high = max(points[0][1], 0.1)

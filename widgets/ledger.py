@@ -3,48 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.content import Content
+from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from widgets import figures
-from widgets.plain_text import fitted, one_line
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """One learned document; losses in nats per token."""
-
-    id: str
-    title: str
-    tokens: int
-    loss_before: float
-    loss_after: float
-    held_out_before: float | None = None
-    held_out_after: float | None = None
-
-    @property
-    def held_out_change(self) -> float | None:
-        """The relative change of the held-out loss."""
-        return figures.relative_change(self.held_out_after, self.held_out_before)
+from widgets.ledger_lines import EMPTY, LedgerEntry, lines_of
 
 
 class Ledger(OptionList):
-    """The learned documents, two lines each; the highlighted one can be forgotten."""
+    """The learned documents, two lines each or three with all that is known of them.
+
+    The highlighted one can be forgotten and, where ``keeps_apart``, muted and moved: the
+    list shows that at once and posts ``Mute`` or ``Move``.
+    """
 
     DEFAULT_CSS = "Ledger { border: none; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "cursor_down", "Down", show=False, id="ledger.down"),
         Binding("k", "cursor_up", "Up", show=False, id="ledger.up"),
-    ]
+        Binding(
+            "M,space", "mute", "mute", id="ledger.mute", key_display="M",
+            tooltip="Leave the marked document out of the model, or take it in again",
+        ),
+        Binding("K", "move(-1)", "Move up", show=False, id="ledger.move_up",
+                tooltip="Move the marked document up"),
+        Binding("J", "move(1)", "Move down", show=False, id="ledger.move_down",
+                tooltip="Move the marked document down"),
+    ]  # fmt: skip
+
+    @dataclass
+    class Mute(Message):
+        """A document should be left out of the model, or taken in again."""
+
+        document_id: str
+        muted: bool
+
+    @dataclass
+    class Move(Message):
+        """A document should be put at ``position``, from 0."""
+
+        document_id: str
+        position: int
 
     def __init__(self, *, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id, markup=False)
         self._entries: tuple[LedgerEntry, ...] = ()
+        self.keeps_apart = False
 
     @property
     def entries(self) -> tuple[LedgerEntry, ...]:
@@ -59,14 +67,44 @@ class Ledger(OptionList):
         return self._entries[self.highlighted]
 
     def show_entries(self, entries: Sequence[LedgerEntry]) -> None:
-        """Replace the list; the cursor stays where it was, or goes to a new last entry."""
+        """Replace the list; the cursor stays with its document, or goes to a new last one."""
         grown = len(entries) > len(self._entries)
-        cursor = self.highlighted
+        marked, cursor = self.highlighted_entry, self.highlighted
         self._entries = tuple(entries)
         self._draw()
-        if self._entries:
-            last = len(self._entries) - 1
-            self.highlighted = last if grown or cursor is None else min(cursor, last)
+        if not self._entries:
+            return
+        last = len(self._entries) - 1
+        places = {entry.id: place for place, entry in enumerate(self._entries)}
+        if grown or cursor is None or marked is None:
+            self.highlighted = last
+        else:
+            self.highlighted = places.get(marked.id, min(cursor, last))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Muting and moving need an engine that keeps documents apart."""
+        if action in {"mute", "move"}:
+            return self.keeps_apart and bool(self._entries)
+        return True
+
+    def action_mute(self) -> None:
+        """Mute the marked document, or take it in again."""
+        marked = self.highlighted_entry
+        if marked is None:
+            return
+        changed = replace(marked, muted=not marked.muted)
+        self.show_entries([changed if e is marked else e for e in self._entries])
+        self.post_message(self.Mute(changed.id, changed.muted))
+
+    def action_move(self, direction: int) -> None:
+        """Move the marked document up or down by one."""
+        marked, cursor = self.highlighted_entry, self.highlighted
+        if marked is None or cursor is None or not 0 <= cursor + direction < len(self._entries):
+            return
+        entries = list(self._entries)
+        entries.insert(cursor + direction, entries.pop(cursor))
+        self.show_entries(entries)
+        self.post_message(self.Move(marked.id, cursor + direction))
 
     def on_resize(self) -> None:
         """Titles are cut to the new width."""
@@ -76,27 +114,7 @@ class Ledger(OptionList):
 
     def _draw(self) -> None:
         width = max(self.scrollable_content_region.width - 2, 12)
-        options = [Option(_lines(n, e, width)) for n, e in enumerate(self._entries, start=1)]
+        options = [Option(lines_of(n, e, width)) for n, e in enumerate(self._entries, start=1)]
         if not options:
-            options = [Option(_EMPTY, disabled=True)]
+            options = [Option(EMPTY, disabled=True)]
         self.set_options(options)
-
-
-_EMPTY = Content.styled("Nothing learned yet.", "$foreground 60%")
-
-
-def _lines(position: int, entry: LedgerEntry, width: int) -> Content:
-    change = entry.held_out_change
-    losses = f"{figures.number(entry.loss_before)} → {figures.number(entry.loss_after)}"
-    cost = (
-        f"{figures.signed_percent(change)} {figures.verdict(change)}" if change is not None else ""
-    )
-    rest = f"  {figures.count(entry.tokens)} tok"
-    title = fitted(one_line(entry.title), width - 3)
-    parts: list[tuple[str, str]] = [(f"{position:>2} ", "$foreground 60%"), (title, "bold")]
-    parts += [("\n   ", ""), (losses, "$success")]
-    if len(losses) + len(rest) + len(cost) + 5 <= width:
-        parts.append((rest, "$foreground 70%"))
-    if cost:
-        parts.append((f"  {cost}", "$warning" if figures.is_risky(change) else "$foreground 70%"))
-    return Content.assemble(*parts)

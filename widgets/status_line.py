@@ -13,11 +13,12 @@ from textual.widget import Widget
 from widgets import figures
 from widgets.plain_text import fitted, one_line
 
-StateKind = Literal["loading", "ready", "learning", "answering", "failed", "closing"]
+StateKind = Literal["loading", "ready", "learning", "paused", "answering", "failed", "closing"]
 _STYLES: dict[str, str] = {
     "loading": "$accent",
     "ready": "$success",
     "learning": "$accent",
+    "paused": "$warning",
     "answering": "$accent",
     "failed": "$error",
     "closing": "$warning",
@@ -48,6 +49,7 @@ class StatusLine(Widget):
     engine: reactive[str] = reactive("")
     alpha: reactive[float | None] = reactive(None)
     learned: reactive[int] = reactive(0)
+    muted: reactive[int] = reactive(0)
     state: reactive[WorkState] = reactive(WorkState("loading", "starting"))
 
     def render(self) -> Content:
@@ -77,5 +79,6 @@ class StatusLine(Widget):
         parts = [self.device, self.engine]
         if self.alpha is not None:
             parts.append(f"α {figures.number(self.alpha)}")
-        parts.append(f"{figures.count(self.learned)} learned")
+        muted = f", {figures.count(self.muted)} muted" if self.muted else ""
+        parts.append(f"{figures.count(self.learned)} learned{muted}")
         return "".join(f" · {one_line(part)}" for part in parts if part)

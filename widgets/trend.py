@@ -1,4 +1,4 @@
-"""A curve of one measured value with its number: loss, α, held-out loss."""
+"""A curve of one measured value with its number: loss, α, held-out loss, answers kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _BELOW_EDGE = "45%"
 _LABEL_WIDTH = 9
 _NOW_WIDTH = 6
 _TAIL_WIDTH = 20
-_LEFT_WIDTH = 22
+_GAP = "  "
+_MIN_CHART_WIDTH = 4
 
 
 def bounded(points: Sequence[Point], limit: int = MAX_POINTS) -> tuple[Point, ...]:
@@ -41,8 +42,9 @@ class Trend(Widget):
 
     A point is ``(share of the work done, value)``: the curve grows to the right as the
     progress bar does, so both are read together.  ``low`` and ``high`` are the values at
-    the bottom and the top; a value outside widens them.  In one line the ``tail`` stands
-    at the right; in more it stands under the number.
+    the bottom and the top; a value outside widens them.  The ``tail`` stands at the right:
+    in one line in ``tail_width`` cells, in several broken where it has two spaces.  Trends
+    of one kind and one ``tail_width`` have their curves below one another.
     """
 
     DEFAULT_CSS = "Trend { height: 1; width: 1fr; }"
@@ -53,6 +55,7 @@ class Trend(Widget):
     tone: reactive[Tone] = reactive("live")
     low: reactive[float] = reactive(0.0)
     high: reactive[float] = reactive(1.0)
+    tail_width: reactive[int] = reactive(_TAIL_WIDTH)
 
     def __init__(self, label: str, *, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
@@ -65,24 +68,23 @@ class Trend(Widget):
     def render(self) -> Content:
         """Draw label, number, curve and tail in the size there is."""
         width, height = self.content_size
-        if height <= 1:
-            return self._in_one_line(width)
-        chart = self._chart(max(width - _LEFT_WIDTH, 1), height)
-        texts = [self._head(), Content.styled(self.tail, self._tail_style())]
-        left = (texts + [Content()] * height)[:height]
+        tail_width = self.tail_width if height <= 1 else _TAIL_WIDTH
+        room = width - _LABEL_WIDTH - _NOW_WIDTH - tail_width - 2 * len(_GAP)
+        if room < _MIN_CHART_WIDTH:
+            tail = Content.styled(self.tail, self._tail_style())
+            return Content.assemble(self._head(), _GAP, tail)
+        tails = [self.tail] if height <= 1 else self.tail.split(_GAP)
         lines = [
-            text.pad_right(max(_LEFT_WIDTH - text.cell_length, 0)) + row
-            for text, row in zip(left, chart, strict=True)
+            self._line(row, tails[number] if number < len(tails) else "", number, tail_width)
+            for number, row in enumerate(self._chart(room, max(height, 1)))
         ]
         return Content("\n").join(lines)
 
-    def _in_one_line(self, width: int) -> Content:
-        room = width - _LABEL_WIDTH - _NOW_WIDTH - _TAIL_WIDTH - 4
-        if room < 4:
-            tail = Content.styled(self.tail, self._tail_style())
-            return Content.assemble(self._head(), "  ", tail)
-        tail = Content.styled(padded(self.tail, _TAIL_WIDTH), self._tail_style())
-        return Content.assemble(self._head(), "  ", self._chart(room, 1)[0], "  ", tail)
+    def _line(self, row: Content, tail: str, number: int, tail_width: int) -> Content:
+        """One line: label and number in the first, part of the curve, part of the tail."""
+        head = self._head() if number == 0 else Content(" " * (_LABEL_WIDTH + _NOW_WIDTH))
+        end = Content.styled(padded(tail, tail_width), self._tail_style())
+        return Content.assemble(head, _GAP, row, _GAP, end)
 
     def _head(self) -> Content:
         return Content.assemble(
@@ -93,9 +95,11 @@ class Trend(Widget):
         return _STYLES["risk"] if self.tone == "risk" else "$foreground 70%"
 
     def _chart(self, width: int, height: int) -> list[Content]:
-        levels = self._levels(width, height * 8)
+        # In several lines the top eighth stays free, so that a curve above never touches.
+        levels = self._levels(width, height * 8 - (height > 1))
         style = _STYLES[self.tone]
-        return [_row(levels, (height - 1 - row) * 8, style) for row in range(height)]
+        rows = [_row(levels, (height - 1 - row) * 8, style) for row in range(height)]
+        return [row.pad_right(width - row.cell_length) for row in rows]
 
     def _levels(self, width: int, steps: int) -> list[int]:
         """The height of each column in eighths of a line; columns not yet reached are absent."""

@@ -50,7 +50,7 @@ class Asking:
     def _name(self, voice: Voice) -> str:
         if voice == "base":
             return "base model"
-        count = self._drawing.learned_count
+        count = self._drawing.active_count
         documents = f"{count} document{'s' if count != 1 else ''}"
         state = self._drawing.state
         alpha = state.alpha if state else None

@@ -35,11 +35,13 @@ from cl_workbench.screens import learning
 from cl_workbench.screens.conversation import Conversation
 from widgets import figures
 from widgets.chat_panel import Knowledge
+from widgets.guard_lines import PAUSED, over_budget
 from widgets.progress_line import ProgressLine
-from widgets.status_line import StatusLine, WorkState
+from widgets.status_line import StateKind, StatusLine, WorkState
 from widgets.workspace import Workspace
 
 Tell = Callable[[str, bool], None]
+_PAUSE_KEYS = "g goes on, w goes on slower, k keeps it so; 1 shows it."
 
 
 class Drawing:
@@ -72,6 +74,7 @@ class Drawing:
         self._alphas_out = 0
         self._loading = self._failed = learning.loading_notice("starting")
         self._current: learning.Learned | None = None
+        self._budgets: dict[str, float | None] = {}
         workspace.learn.notice = self._loading
         self._handlers: dict[type, Callable[[Any], None]] = {
             WorkBegan: self._work_began,
@@ -99,13 +102,13 @@ class Drawing:
 
     def draw(self, events: Iterable[Event]) -> bool:
         """Draw ``events`` in order; true if the keys that apply may have changed."""
-        kinds = set()
+        kinds, paused = set(), self.paused
         for event in events:
             kinds.add(type(event))
             self._handlers[type(event)](event)
         if Learning in kinds:
             self._draw_learning()
-        return bool(kinds - {Learning, AnswerText, Loading, Streamed})
+        return paused != self.paused or bool(kinds - {Learning, AnswerText, Loading, Streamed})
 
     @property
     def learned_count(self) -> int:
@@ -113,9 +116,25 @@ class Drawing:
         return len(self.state.ledger) if self.state else 0
 
     @property
+    def active_count(self) -> int:
+        """How many of them count: all but the muted ones."""
+        return self.learned_count - (len(self.state.muted) if self.state else 0)
+
+    @property
     def answers_from_learned(self) -> bool:
         """Whether the next answer uses what was learned."""
-        return self.uses_learned and self.learned_count > 0
+        return self.uses_learned and self.active_count > 0
+
+    @property
+    def paused(self) -> bool:
+        """Whether learning waits for a person to decide."""
+        return self.work == "learning" and bool(self._current and self._current.frame.paused)
+
+    def decided(self) -> None:
+        """A person has decided; the engine follows."""
+        if self._current is not None:
+            self._current = learning.decided(self._current)
+            self._draw_learning()
 
     def turn_alpha(self, step: float) -> float | None:
         """Show α changed by ``step`` and return it; None where there is no α.
@@ -173,7 +192,8 @@ class Drawing:
                 state = WorkState("loading", "loading model…")
             case "learning":
                 share = self._current.frame.fraction if self._current else 0.0
-                state = WorkState("learning", f"learning {figures.percent(share)}")
+                kind: StateKind = "paused" if self.paused else "learning"
+                state = WorkState(kind, f"{kind} {figures.percent(share)}")
             case "answering":
                 state = WorkState("answering", "answering")
             case "studying":
@@ -229,7 +249,9 @@ class Drawing:
         self.state = state
         self._status.alpha = state.alpha
         self._status.learned = len(state.ledger)
-        self._workspace.ledger.show_entries([learning.ledger_entry(r) for r in state.ledger])
+        self._status.muted = len(state.muted)
+        self._workspace.ledger.keeps_apart = self.can("HasLedger")
+        self._workspace.ledger.show_entries(learning.ledger_entries(state, self._budgets))
         self._draw_marks()
         self._draw_knowledge()
         shown = self._current
@@ -247,7 +269,9 @@ class Drawing:
 
     def _draw_knowledge(self) -> None:
         alpha = self.state.alpha if self.state else None
-        self._workspace.chat.knowledge = Knowledge(self.uses_learned, self.learned_count, alpha)
+        muted = self.learned_count - self.active_count
+        knowledge = Knowledge(self.uses_learned, self.active_count, alpha, muted)
+        self._workspace.chat.knowledge = knowledge
 
     def _learn_began(self, event: LearnBegan) -> None:
         self._current = learning.begun(event)
@@ -255,8 +279,11 @@ class Drawing:
         self._draw_learning()
 
     def _learning(self, event: Learning) -> None:
-        if self._current is not None:
-            self._current = learning.advanced(self._current, event.progress)
+        if self._current is None:
+            return
+        before, self._current = self.paused, learning.advanced(self._current, event.progress)
+        if self.paused and not before and "learn" not in self._workspace.visible_panes:
+            self._tell(f"{PAUSED} {over_budget(self._current.frame)}. {_PAUSE_KEYS}", True)
 
     def _draw_learning(self) -> None:
         if self._current is None:
@@ -276,17 +303,19 @@ class Drawing:
     def _learn_done(self, event: LearnDone) -> None:
         if self._current is not None:
             self._current = learning.finished(self._current, event.report)
+            self._budgets[event.report.id] = self._current.frame.held_out_budget
             self._draw_learning()
 
     def _learn_summary(self, event: LearnSummary) -> None:
         self.work = None
         self._status.alpha = self.state.alpha if self.state else None
         if self._current is not None:
-            stopped = replace(self._current.frame, seconds_left=None)
+            stopped = replace(self._current.frame, seconds_left=None, paused=False)
             self._current = replace(self._current, frame=stopped)
             self._workspace.learn.frame = stopped
         self._draw_marks()
-        notice = learning.summary_notice(event)
+        budget = self._current.frame.held_out_budget if self._current else None
+        notice = learning.summary_notice(event, budget)
         self._workspace.learn.notice = notice
         if "learn" not in self._workspace.visible_panes:
             self._tell(notice.heading, bool(event.failed))

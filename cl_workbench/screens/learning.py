@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cl_workbench.messages import EngineFailed, LearnBegan, LearnSummary, ModelFacts
-from engines.protocol import GateSnapshot, LearnReport, Progress
+from cl_workbench.messages import EngineFailed, EngineState, LearnBegan, LearnSummary, ModelFacts
+from engines.protocol import GateSnapshot, LearnReport, Overlap, Progress
 from widgets import figures
 from widgets.gate_heatmap import GateBins
-from widgets.learn_panel import LEARNED, LearnFrame, Notice
-from widgets.ledger import LedgerEntry
+from widgets.learn_frame import LEARNED, LearnFrame, Notice
+from widgets.ledger_lines import LedgerEntry
 from widgets.trend import Point, bounded
 
 MAX_REASONS = 6
@@ -20,11 +20,15 @@ _MIN_SHARE_TO_EXTRAPOLATE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """The document that the learn pane shows: which one, and its latest frame."""
+    """The document that the learn pane shows: which one, and its latest frame.
+
+    ``probes`` counts how often the guard had looked at the latest step.
+    """
 
     document_id: str
     path: Path | None
     frame: LearnFrame
+    probes: int = 0
 
 
 def begun(event: LearnBegan) -> Learned:
@@ -37,12 +41,12 @@ def begun(event: LearnBegan) -> Learned:
 
 def advanced(learned: Learned, progress: Progress) -> Learned:
     """The frame with one more step on its curves."""
-    old = learned.frame
+    frame = _guarded(learned, progress)
     frame = replace(
-        old,
+        frame,
         stage=progress.stage,
         fraction=progress.fraction,
-        tokens=progress.tokens or old.tokens,
+        tokens=progress.tokens or frame.tokens,
         pass_number=min(progress.passes_done + 1, progress.passes),
         passes=progress.passes,
         step=progress.step,
@@ -50,13 +54,36 @@ def advanced(learned: Learned, progress: Progress) -> Learned:
         tokens_per_second=progress.tokens_per_second,
         seconds=progress.seconds,
         seconds_left=seconds_left(progress),
-        loss=_longer(old.loss, progress.fraction, progress.loss),
-        alpha=_longer(old.alpha, progress.fraction, progress.alpha),
-        held_out=_longer(old.held_out, progress.fraction, progress.held_out_loss),
-        held_out_before=_either(progress.held_out_loss_before, old.held_out_before),
-        gate=gate_bins(progress.gate) if progress.gate is not None else old.gate,
+        loss=_longer(frame.loss, progress.fraction, progress.loss),
+        alpha=_longer(frame.alpha, progress.fraction, progress.alpha),
+        gate=gate_bins(progress.gate) if progress.gate is not None else frame.gate,
+        objective=progress.objective or frame.objective,
+        retention_loss=_either(progress.retention_loss, frame.retention_loss),
+        learning_rates=_rates(frame, progress.learning_rate),
+        overlaps=titled_shares(progress.overlaps) or frame.overlaps,
     )
-    return replace(learned, frame=frame)
+    return replace(learned, frame=frame, probes=progress.probes)
+
+
+def _guarded(learned: Learned, progress: Progress) -> LearnFrame:
+    """The frame with what the guard saw and did; its curves grow only when it looked."""
+    frame = learned.frame
+    held_out, answers = frame.held_out, frame.answers
+    if progress.probes != learned.probes or not held_out:
+        held_out = _longer(held_out, progress.fraction, progress.held_out_loss)
+    if progress.probes != learned.probes or not answers:
+        answers = _longer(answers, progress.fraction, progress.answers_kept)
+    return replace(
+        frame,
+        held_out=held_out,
+        held_out_before=_either(progress.held_out_loss_before, frame.held_out_before),
+        held_out_budget=_either(progress.held_out_budget, frame.held_out_budget),
+        answers=answers,
+        answers_probed=progress.answers_probed or frame.answers_probed,
+        answers_budget=_either(progress.answers_budget, frame.answers_budget),
+        guard=progress.guard or frame.guard,
+        paused=progress.paused,
+    )
 
 
 def finished(learned: Learned, report: LearnReport) -> Learned:
@@ -72,8 +99,18 @@ def finished(learned: Learned, report: LearnReport) -> Learned:
         alpha=_longer(learned.frame.alpha, 1.0, report.alpha),
         held_out=_longer(learned.frame.held_out, 1.0, report.held_out_loss_after),
         held_out_before=_either(report.held_out_loss_before, learned.frame.held_out_before),
+        answers=_longer(learned.frame.answers, 1.0, report.answers_kept),
+        answers_probed=report.answers_probed or learned.frame.answers_probed,
+        objective=report.objective or learned.frame.objective,
+        overlaps=titled_shares(report.overlaps) or learned.frame.overlaps,
+        paused=False,
     )
     return replace(learned, frame=frame)
+
+
+def decided(learned: Learned) -> Learned:
+    """The frame once a person has answered the pause."""
+    return replace(learned, frame=replace(learned.frame, paused=False))
 
 
 def seconds_left(progress: Progress) -> float | None:
@@ -88,8 +125,19 @@ def gate_bins(gate: GateSnapshot) -> GateBins:
     return GateBins(gate.layers, gate.neurons, gate.bins, gate.open_share, gate.calibrated)
 
 
-def ledger_entry(report: LearnReport) -> LedgerEntry:
-    """The engine's report as the ledger's own value."""
+def titled_shares(overlaps: Sequence[Overlap]) -> tuple[tuple[str, float], ...]:
+    """Overlaps as titles and shares."""
+    return tuple((overlap.title, overlap.share) for overlap in overlaps)
+
+
+def ledger_entry(
+    report: LearnReport,
+    *,
+    held_out_budget: float | None = None,
+    size_bytes: int | None = None,
+    muted: bool = False,
+) -> LedgerEntry:
+    """The engine's report as the ledger's own value, with what the report doesn't know."""
     return LedgerEntry(
         id=report.id,
         title=report.title,
@@ -98,7 +146,26 @@ def ledger_entry(report: LearnReport) -> LedgerEntry:
         loss_after=report.loss_after,
         held_out_before=report.held_out_loss_before,
         held_out_after=report.held_out_loss_after,
+        held_out_budget=held_out_budget,
+        answers_kept=report.answers_kept,
+        answers_probed=report.answers_probed,
+        overlaps=titled_shares(report.overlaps),
+        size_bytes=size_bytes,
+        muted=muted,
     )
+
+
+def ledger_entries(state: EngineState, budgets: Mapping[str, float | None]) -> list[LedgerEntry]:
+    """What was learned, in order; ``budgets`` are those of documents learned just now."""
+    return [
+        ledger_entry(
+            report,
+            held_out_budget=budgets.get(report.id),
+            size_bytes=state.bytes_of.get(report.id),
+            muted=report.id in state.muted,
+        )
+        for report in state.ledger
+    ]
 
 
 def loading_notice(text: str) -> Notice:
@@ -133,11 +200,11 @@ def failed_notice(event: EngineFailed) -> Notice:
     return Notice("failed", "There is no model", (event.sentence, again, _WITHOUT_MODEL))
 
 
-def summary_notice(summary: LearnSummary) -> Notice:
+def summary_notice(summary: LearnSummary, held_out_budget: float | None = None) -> Notice:
     """What came of a learn job, in words."""
     reasons = _shortened(tuple(failure.sentence for failure in summary.failed))
     if len(summary.learned) == 1 and not summary.failed and summary.cancelled is None:
-        return _report_notice(summary.learned[0])
+        return _report_notice(summary.learned[0], held_out_budget)
     reasons += _shortened(_notes(summary.learned))
     if summary.cancelled is not None:
         heading = f"Cancelled {summary.cancelled}: nothing of it was kept"
@@ -159,14 +226,17 @@ _WITHOUT_MODEL = "Reading documents still works."
 _NEXT = "c asks about it, b compares before and after, x forgets it."
 
 
-def _report_notice(report: LearnReport) -> Notice:
+def _report_notice(report: LearnReport, held_out_budget: float | None) -> Notice:
     change = figures.relative_change(report.held_out_loss_after, report.held_out_loss_before)
     losses = (
         f"loss {figures.number(report.loss_before)} → {figures.number(report.loss_after)} "
         "nats per token"
     )
     if change is not None:
-        losses += f", held-out {figures.signed_percent(change)} {figures.verdict(change)}"
+        mark = figures.verdict(change, held_out_budget)
+        losses += f", held-out {figures.signed_percent(change)} {mark}".rstrip()
+    if report.answers_kept is not None:
+        losses += f", answers {figures.kept(report.answers_kept, report.answers_probed)}"
     read = f"{figures.count(report.tokens_read)} of {figures.count(report.tokens)} tokens"
     if report.gate_open_share is not None:
         read += f", {figures.percent(report.gate_open_share)} of the neurons open"
@@ -190,6 +260,13 @@ def _count(reports: Sequence[LearnReport]) -> str:
 
 def _longer(points: tuple[Point, ...], share: float, value: float | None) -> tuple[Point, ...]:
     return points if value is None else bounded([*points, (share, value)])
+
+
+def _rates(frame: LearnFrame, now: float | None) -> tuple[float, float] | None:
+    """The first learning rate and the present one."""
+    if now is None:
+        return frame.learning_rates
+    return (frame.learning_rates[0] if frame.learning_rates else now, now)
 
 
 def _either(new: float | None, old: float | None) -> float | None:

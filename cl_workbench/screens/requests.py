@@ -20,7 +20,7 @@ from cl_workbench.settings import Settings
 from engines.atomic import checked_name
 from engines.documents import FolderPreview, preview_folder
 from engines.protocol import DocumentError, EngineError
-from widgets.ledger import LedgerEntry
+from widgets.ledger_lines import LedgerEntry
 from widgets.plain_text import fitted, one_line
 
 NAMES_SHOWN = 5

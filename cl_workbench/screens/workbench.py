@@ -28,9 +28,11 @@ from cl_workbench.session import Session
 from cl_workbench.settings import Settings
 from cl_workbench.streams import Streams
 from engines.documents import SUFFIXES, samples
+from engines.protocol import Decision
 from widgets.alpha_dial import AlphaDial
 from widgets.chat_panel import ChatPanel, KnowledgeLine
 from widgets.documents_tree import DocumentsTree
+from widgets.ledger import Ledger
 from widgets.progress_line import ProgressLine
 from widgets.status_line import StatusLine
 from widgets.workspace import PaneName, Workspace
@@ -101,9 +103,12 @@ class WorkbenchScreen(Screen[None]):
     @on(EventsWaiting)
     def draw_events(self) -> None:
         """Draw what the engine thread has told since the last time."""
+        paused = self._known.paused
         if self._known.draw(self._session.outbox.take()):
             self.set_class(self._known.work == "learning", "-working")
             self.refresh_bindings()
+        if self._known.paused and not paused:
+            self.app.bell()
 
     def show_closing(self) -> None:
         """The program waits for the engine to stop."""
@@ -122,6 +127,7 @@ class WorkbenchScreen(Screen[None]):
             return known.learned_count > 0
         conditions = {
             "cancel": self._can_cancel,
+            "decide": known.paused and not self._typing,
             "load_model": known.failure is not None,
             "leave": self._typing,
             "alpha": known.state is not None and known.state.alpha is not None,
@@ -189,6 +195,12 @@ class WorkbenchScreen(Screen[None]):
             self._tell("Loading stops at its next step.", False)
         self._session.cancel()
 
+    def action_decide(self, decision: Decision) -> None:
+        """Let a paused learning go on, slower, or end with what there is."""
+        if self._session.decide(decision):
+            self._known.decided()
+            self.refresh_bindings()
+
     def action_load_model(self) -> None:
         """Load the model again."""
         self._known.loading_begins()
@@ -207,6 +219,20 @@ class WorkbenchScreen(Screen[None]):
         entry = self._panes.ledger.highlighted_entry
         if entry is not None:
             await self._requests.forget(entry)
+
+    @on(Ledger.Mute)
+    def _mute(self, event: Ledger.Mute) -> None:
+        self._session.mute(event.document_id, event.muted)
+        self._tell_if_in_line()
+
+    @on(Ledger.Move)
+    def _move(self, event: Ledger.Move) -> None:
+        self._session.move(event.document_id, event.position)
+        self._tell_if_in_line()
+
+    def _tell_if_in_line(self) -> None:
+        if self._known.work is not None:
+            self._tell("It is in line.", False)
 
     @work(exclusive=True, group="dialog")
     async def action_reset(self) -> None:
@@ -347,6 +373,7 @@ class WorkbenchScreen(Screen[None]):
         groups: list[tuple[str, list[BindingType]]] = [
             ("Workbench", BINDINGS),
             ("Documents", DocumentsTree.BINDINGS[-4:]),
+            ("Learned", Ledger.BINDINGS),
             ("Program", PROGRAM_KEYS),
         ]
         self.app.push_screen(HelpScreen(groups))

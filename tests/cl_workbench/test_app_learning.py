@@ -13,7 +13,7 @@ from cl_workbench.screens import learning
 from cl_workbench.screens.conversation import Conversation
 from cl_workbench.screens.previews import preview_of
 from engines.documents import ReadOptions
-from engines.protocol import LearnReport, Progress, Turn
+from engines.protocol import LearnReport, Overlap, Progress, Turn
 from widgets.chat_log import Said
 from widgets.trend import MAX_POINTS
 
@@ -66,12 +66,45 @@ def test_the_end_shows_the_reports_own_numbers() -> None:
     assert frame.seconds_left is None
 
 
+def test_a_look_of_the_guard_adds_a_point_and_a_step_in_between_does_not() -> None:
+    learned = learning.begun(LearnBegan("abc", "Harbour", None))
+    looks = [(0.0, 1, 3.0, 1.0), (0.1, 1, 3.0, 1.0), (0.2, 2, 3.0, 1.0), (0.3, 2, 9.9, 0.0)]
+    for share, probes, held_out, kept in looks:
+        probe = step(share, probes=probes, held_out_loss=held_out, answers_kept=kept)
+        learned = learning.advanced(learned, probe)
+    assert learned.frame.held_out == ((0.0, 3.0), (0.2, 3.0))
+    assert learned.frame.answers == ((0.0, 1.0), (0.2, 1.0))
+
+
+def test_what_the_guard_and_the_objective_say_stays_until_they_say_something_else() -> None:
+    learned = learning.begun(LearnBegan("abc", "Harbour", None))
+    said = step(
+        0.1, guard="went back", objective="mixed: why", learning_rate=5e-4, retention_loss=0.01,
+        held_out_budget=0.01, answers_budget=0.15, answers_probed=12, paused=True,
+        overlaps=(Overlap("x", "Mill", 0.09),),
+    )  # fmt: skip
+    frame = learning.advanced(learned, said).frame
+    assert frame.paused
+    assert frame.overlaps == (("Mill", 0.09),)
+    later = learning.advanced(learning.advanced(learned, said), step(0.2, learning_rate=2.5e-4))
+    assert (later.frame.guard, later.frame.objective) == ("went back", "mixed: why")
+    assert (later.frame.held_out_budget, later.frame.answers_budget) == (0.01, 0.15)
+    assert later.frame.learning_rates == (5e-4, 2.5e-4)
+    assert not later.frame.paused
+    assert not learning.decided(learning.advanced(learned, said)).frame.paused
+
+
 def test_the_summary_says_what_came_of_it_and_what_to_press() -> None:
-    done = learning.summary_notice(LearnSummary((REPORT,), ()))
+    summary = LearnSummary((replace(REPORT, answers_kept=11 / 12, answers_probed=12),), ())
+    done = learning.summary_notice(summary, held_out_budget=0.01)
     text = "\n".join((done.heading, *done.lines))
     assert done.kind == "done"
-    for part in ("0:34", "3.40 → 1.20", "+3.0% !", "884 of 900", "Read 884", "25%", "x forgets"):
+    for part in ("0:34", "3.40 → 1.20", "+3.0% !", "884 of 900", "Read 884", "25%", "x forgets",
+                 "answers 11 of 12 kept"):  # fmt: skip
         assert part in text, part
+    without = "\n".join(learning.summary_notice(summary).lines)
+    assert "+3.0%" in without
+    assert "!" not in without
 
 
 def test_failures_are_told_but_not_without_end() -> None:

@@ -36,6 +36,20 @@ def test_numbers_and_state_survive_a_narrow_line() -> None:
     assert "CL Workbench" not in text
 
 
+def test_muted_documents_are_counted() -> None:
+    line = StatusLine()
+
+    async def body(pilot: Pilot[None]) -> None:
+        line.model, line.learned, line.muted = "SmolLM2-135M-Instruct", 2, 1
+        await pilot.pause()
+        assert "2 learned, 1 muted" in screen_text(pilot.app)
+        line.muted = 0
+        await pilot.pause()
+        assert "muted" not in screen_text(pilot.app)
+
+    drive(line, body, (80, 3))
+
+
 def test_the_progress_line_tells_share_and_time() -> None:
     line = ProgressLine()
     seen: list[str] = []

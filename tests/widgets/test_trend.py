@@ -54,6 +54,18 @@ def test_number_and_tail_stand_beside_the_curve() -> None:
     assert "+0.1% ✓" in text
 
 
+def test_a_long_tail_is_broken_beside_a_tall_curve_and_whole_beside_a_line() -> None:
+    trend = Trend("answers")
+    trend.points, trend.tail = ((1.0, 0.9),), "11 of 12 kept ✓  budget 15% lost"
+    trend.styles.height, trend.tail_width = 2, 32
+    first, second = shown(trend, (60, 2)).splitlines()
+    assert first.rstrip().endswith("11 of 12 kept ✓")
+    assert second.rstrip().endswith("budget 15% lost")
+    line = Trend("answers")
+    line.points, line.tail, line.tail_width = trend.points, trend.tail, 32
+    assert "11 of 12 kept ✓  budget 15% lost" in shown(line, (70, 1))
+
+
 def test_without_points_or_room_nothing_breaks() -> None:
     trend = Trend("loss")
     trend.now = "–"
