@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,24 +12,29 @@ import torch
 from torch import Tensor
 
 from engines import checkpoints, families
+from engines.abilities import Recall
 from engines.host import ModelHost
 from engines.models import default_cache
 from engines.protocol import (
+    Decision,
     Document,
     DocumentError,
     EngineError,
     GateSnapshot,
     LearnReport,
+    Overlap,
     Piece,
     Progress,
     Sampling,
+    StudyPlan,
     Turn,
 )
 from engines.ttt import stored
 from engines.ttt.dual_mlp import AlreadyInjectedError, DualMLP, injected, mlp_of
 from engines.ttt.gate import snapshot
 from engines.ttt.ledger import Entry, learned_duals
-from engines.ttt.lesson import Learned, Lesson
+from engines.ttt.lesson import Learned, Lesson, overlaps_of
+from engines.ttt.measuring import Measuring
 from engines.ttt.progress import Meter
 from engines.ttt.retention import Retention
 from engines.ttt.settings import TTTSettings
@@ -66,6 +72,8 @@ class TTTEngine:
         self._entries: list[Entry] = []
         self._alpha = self.settings.alpha_initial
         self._duals: dict[int, DualMLP] | None = None
+        self._left_out: frozenset[str] = frozenset()
+        self._learning = False
 
     @property
     def documents(self) -> Sequence[LearnReport]:
@@ -97,11 +105,26 @@ class TTTEngine:
 
     def active(self) -> AbstractContextManager[None]:
         """Inside this block the model answers as learned; outside it is the base, to the bit."""
-        if not self._entries:
-            return nullcontext()
         if self._duals is None:
-            self._duals = learned_duals(self._decoder, self._entries, self._alpha)
-        return injected(self._decoder, self._duals)
+            heard = [entry for entry in self._entries if entry.report.id not in self._left_out]
+            self._duals = learned_duals(self._decoder, heard, self._alpha)
+        return injected(self._decoder, self._duals) if self._duals else nullcontext()
+
+    @contextmanager
+    def without(self, document_ids: Collection[str]) -> Iterator[None]:
+        """Inside this block replies leave these documents out (a knock-out).
+
+        Raises:
+            EngineError: if one of them isn't in the ledger.
+        """
+        for document_id in document_ids:
+            self._position(document_id)
+        before, duals = self._left_out, self._duals
+        self._left_out, self._duals = before | frozenset(document_ids), None
+        try:
+            yield
+        finally:
+            self._left_out, self._duals = before, duals
 
     def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
         """Stream an answer by the model as learned."""
@@ -110,23 +133,48 @@ class TTTEngine:
 
     def held_out_loss(self) -> float | None:
         """Mean nats per token of the held-out text with what is learned, at the α in use."""
-        for _ in self._retention.record(Meter()):
+        meter = Meter()
+        for _ in self._retention.prepare(meter, gated=False):
             pass
-        total = 0.0
-        for recording in self._retention.recordings:
-            with self.active(), torch.no_grad():
-                total += float(self._upper.loss(recording)) * recording.new
-        return total / self._retention.tokens if self._retention.tokens else None
+        recordings = self._retention.held_out
+        if not recordings.tokens:
+            return None
+        with self.active(), torch.no_grad():
+            total = sum(float(self._upper.batch_loss([one])) * one.new for one in recordings)
+        return total / recordings.tokens
 
-    def learn(self, document: Document) -> Iterator[Progress | LearnReport]:
-        """Learn ``document``; closing the iterator before the report leaves no trace."""
+    def learn(self, document: Document) -> Generator[Progress | LearnReport, Decision | None, None]:
+        """Learn ``document``; closing the iterator before the report leaves no trace.
+
+        To an event that is ``paused`` a decision may be sent; a plain loop sends None, which
+        ends learning there and keeps the best state.
+        """
+        self._check_free()
+        ids = self._tokens_of(document)
+        limit = self.settings.max_tokens_per_document or len(ids)
+        lesson = self._lesson()
+        self._learning = True
+        try:
+            with one_sentence_for_memory():
+                learned = yield from lesson.events(document, ids[:limit])
+        finally:
+            self._learning = False
+        report = _report(document, len(ids), min(limit, len(ids)), learned, lesson.meter)
+        self._keep([*self._entries, Entry(report, learned.changes)])
+        yield report
+
+    def _check_free(self) -> None:
+        if self._learning:
+            raise EngineError(
+                "This engine is learning already: finish or close that learn() first."
+            )
         if any(isinstance(layer.mlp, DualMLP) for layer in self._decoder):
             raise AlreadyInjectedError(
                 "This model carries learned layers now: leave `with engine.active()` to learn."
             )
-        ids = self._tokens_of(document)
-        limit = self.settings.max_tokens_per_document or len(ids)
-        lesson = Lesson(
+
+    def _lesson(self) -> Lesson:
+        return Lesson(
             self.host,
             self._upper,
             self._retention,
@@ -135,18 +183,30 @@ class TTTEngine:
             entries=self._entries,
             alpha=self._learned_alpha(),
         )
-        with one_sentence_for_memory():
-            learned = yield from lesson.events(ids[:limit])
-        report = _report(document, len(ids), min(limit, len(ids)), learned, lesson.meter)
-        self._keep([*self._entries, Entry(report, learned.changes)])
-        yield report
 
-    def _tokens_of(self, document: Document) -> Tensor:
-        if any(report.id == document.id for report in self.documents):
-            raise DocumentError(
-                f"'{document.title}' is learned already: forget it first to learn it anew.",
-                document.path,
-            )
+    def study(self, document: Document) -> Iterator[Progress | StudyPlan]:
+        """Prepare what ``document`` would be studied by, and learn nothing."""
+        plan = yield from self._lesson().plan_study(document)
+        yield plan
+
+    def overlaps(self, document: Document) -> Iterator[Progress | tuple[Overlap, ...]]:
+        """How much of each learned document's change lies where this one would learn."""
+        lesson = self._lesson()
+        opened = yield from lesson.preview(self._ids(document))
+        yield overlaps_of(opened, self._entries)
+
+    def recall(self, document: Document) -> Iterator[Progress | Recall]:
+        """How well ``document`` is predicted by the base, and as learned at the α in use."""
+        lesson = self._lesson()
+        text = lesson.recordings(self._ids(document))
+        yield from lesson.read(text)
+        measuring = Measuring(self._upper, self._retention, self._decoder, lesson.meter)
+        base = yield from measuring.text_loss(text, {}, "measuring")
+        duals = learned_duals(self._decoder, self._entries, self._alpha)
+        now = yield from measuring.text_loss(text, duals, "measuring")
+        yield Recall(tokens=text.tokens, base_loss=base, loss=now)
+
+    def _ids(self, document: Document) -> Tensor:
         ids = self.host.encode(document.text)
         if len(ids) < FEWEST_TOKENS:
             raise DocumentError(
@@ -155,8 +215,17 @@ class TTTEngine:
             )
         return ids
 
+    def _tokens_of(self, document: Document) -> Tensor:
+        if any(report.id == document.id for report in self.documents):
+            raise DocumentError(
+                f"'{document.title}' is learned already: forget it first to learn it anew.",
+                document.path,
+            )
+        return self._ids(document)
+
     def _learned_alpha(self) -> float:
-        report = self._entries[-1].report if self._entries else None
+        heard = [entry for entry in self._entries if not entry.muted]
+        report = heard[-1].report if heard else None
         if report is None or report.alpha is None:
             return self.settings.alpha_initial
         return report.alpha
@@ -172,10 +241,53 @@ class TTTEngine:
         Raises:
             EngineError: if no learned document has this id.
         """
-        kept = [entry for entry in self._entries if entry.report.id != document_id]
-        if len(kept) == len(self._entries):
-            raise EngineError(f"No learned document has the id '{document_id}'.")
-        self._keep(kept)
+        position = self._position(document_id)
+        self._keep(self._entries[:position] + self._entries[position + 1 :])
+
+    @property
+    def muted(self) -> frozenset[str]:
+        """Ids of documents that are kept but don't count now."""
+        return frozenset(entry.report.id for entry in self._entries if entry.muted)
+
+    def mute(self, document_id: str, muted: bool = True) -> None:
+        """Leave a document out of the model, or take it in again; α stays as it is.
+
+        Raises:
+            EngineError: if no learned document has this id.
+        """
+        position = self._position(document_id)
+        entries = list(self._entries)
+        entries[position] = dataclasses.replace(entries[position], muted=muted)
+        self._entries, self._duals = entries, None
+
+    def move(self, document_id: str, position: int) -> None:
+        """Put a document at ``position`` (from 0) of the ledger.
+
+        Changes are added up, so the order matters only to the last bits of the sum, and to
+        which document is the last.
+
+        Raises:
+            EngineError: for an unknown id or a position that isn't there.
+        """
+        entries = list(self._entries)
+        entry = entries.pop(self._position(document_id))
+        if not 0 <= position <= len(entries):
+            raise EngineError(
+                f"There is no position {position} in a ledger of {len(self._entries)}: "
+                f"choose one from 0 to {len(entries)}."
+            )
+        entries.insert(position, entry)
+        self._entries, self._duals = entries, None
+
+    def bytes_of(self, document_id: str) -> int:
+        """Size of what is kept of a document, in bytes."""
+        return self._entries[self._position(document_id)].bytes
+
+    def _position(self, document_id: str) -> int:
+        for position, entry in enumerate(self._entries):
+            if entry.report.id == document_id:
+                return position
+        raise EngineError(f"No learned document has the id '{document_id}'.")
 
     def reset(self) -> None:
         """Forget every document."""
@@ -183,15 +295,23 @@ class TTTEngine:
 
     def save(self, folder: Path) -> None:
         """Write the ledger into ``folder``, atomically; the base model is not saved."""
-        manifest, tensors = stored.pack(self._entries)
-        manifest |= {
+        documents, parts = stored.pack(self._entries)
+        counts = self._retention.counts
+        if counts is not None:
+            parts["gate"] = {
+                "occurrences": counts.occurrences,
+                "passages": torch.tensor(counts.passages),
+            }
+        manifest = {
             "engine": self.name,
             "model": self.host.name,
             "fingerprint": self.host.fingerprint,
             "alpha": self._alpha,
             "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "settings": {name: stored.plain(value) for name, value in _settings(self.settings)},
+            "documents": documents,
         }
-        checkpoints.write(folder, manifest, tensors)
+        checkpoints.write(folder, manifest, parts)
 
     def load(self, folder: Path) -> None:
         """Replace the ledger by the one in ``folder``.
@@ -199,12 +319,17 @@ class TTTEngine:
         Raises:
             CheckpointError: another engine or base model, or damaged files; nothing changes.
         """
-        manifest, tensors = checkpoints.read(
+        manifest, parts = checkpoints.read(
             folder, engine=self.name, model=self.host.name, fingerprint=self.host.fingerprint
         )
-        entries, alpha = stored.unpack(folder, manifest, tensors, self._decoder, self.layers)
+        entries, alpha = stored.unpack(folder, manifest, parts, self._decoder, self.layers)
         self._keep(entries)
         self.alpha = alpha
+
+
+def _settings(settings: TTTSettings) -> list[tuple[str, object]]:
+    names = [field.name for field in dataclasses.fields(settings)]
+    return [(name, getattr(settings, name)) for name in names]
 
 
 def modified_layers(count: int, settings: TTTSettings) -> tuple[int, ...]:
@@ -277,12 +402,18 @@ def _report(
         tokens_read=read,
         loss_before=learned.before.document,
         loss_after=learned.after.document,
-        held_out_loss_before=learned.before.held_out,
-        held_out_loss_after=learned.after.held_out,
+        held_out_loss_before=learned.before.probe.held_out,
+        held_out_loss_after=learned.after.probe.held_out,
         seconds=meter.seconds,
         tokens_per_second=meter.tokens_per_second or 0.0,
         gate_open_share=learned.open_share,
         alpha=learned.alpha,
         learned_at=datetime.now(UTC).isoformat(timespec="seconds"),
         notes=notes,
+        objective=learned.plan.objective,
+        passes=learned.passes,
+        study_items=len(learned.plan.items),
+        answers_kept=learned.after.probe.answers_kept,
+        answers_probed=learned.answers_probed,
+        overlaps=learned.overlaps,
     )

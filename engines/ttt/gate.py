@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from engines import families
 from engines.atomic import write_atomically
 from engines.host import ModelHost
 from engines.protocol import EngineError, GateSnapshot
+from engines.ttt.ledger import Change
 
 log = logging.getLogger(__name__)
 
@@ -125,14 +126,36 @@ def scores(activation: Tensor, statistics: GateStatistics) -> Tensor:
     return frequency * statistics.inverse_document_frequency()
 
 
-def open_neurons(score: Tensor, threshold: float) -> list[Tensor]:
+def open_neurons(score: Tensor, threshold: float, top: int | None = None) -> list[Tensor]:
     """Indices of the neurons per layer whose rank (0..1) by ``score`` reaches ``threshold``.
 
-    ``threshold`` 0.75 opens the best-scoring quarter; at least one neuron stays open.
+    ``threshold`` 0.75 opens the best-scoring quarter; ``top`` opens as many neurons instead.
+    At least one neuron stays open.
     """
     neurons = score.shape[1]
-    count = max(1, min(neurons, round(neurons * (1.0 - threshold))))
+    count = round(neurons * (1.0 - threshold)) if top is None else top
+    count = max(1, min(neurons, count))
     return [row.topk(count).indices.sort().values for row in score]
+
+
+def every_neuron(layers: int, neurons: int) -> list[Tensor]:
+    """The indices of all neurons, for each of ``layers`` layers."""
+    return [torch.arange(neurons) for _ in range(layers)]
+
+
+def overlap(opened: Mapping[int, Tensor], changes: Mapping[int, Change]) -> float:
+    """The share (0..1) of an earlier document's change that lies in neurons that now open.
+
+    The change of a neuron counts by its squared size, summed over all layers.
+    """
+    inside = total = 0.0
+    for number, change in changes.items():
+        energy = change.energy().cpu()
+        total += float(energy.sum())
+        if number in opened:
+            meets = torch.isin(change.index.cpu(), opened[number].cpu().to(change.index.dtype))
+            inside += float(energy[meets].sum())
+    return inside / total if total else 0.0
 
 
 def snapshot(

@@ -1,10 +1,8 @@
-"""Gradient descent on one document: windows, passes, α and the optimiser."""
+"""Gradient steps on the neurons that may learn: loss, α, optimiser, states to go back to."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,35 +10,36 @@ from torch import Tensor, nn
 
 from engines import families
 from engines.host import ModelHost
-from engines.protocol import EngineError
+from engines.ttt.batches import Batch
 from engines.ttt.dual_mlp import DualMLP, NeuronBranch, Neurons, injected, mlp_of
-from engines.ttt.ledger import change, select, weights
+from engines.ttt.ledger import Change, select, total_change
 from engines.ttt.settings import TTTSettings
-from engines.ttt.upper import Recording, UpperLayers
+from engines.ttt.upper import UpperLayers
+
+STUDY_WEIGHT = 1.0  # of the items' loss beside the text's
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One gradient step: its mini-batch's loss before it, and how far learning is."""
+class StepLoss:
+    """Losses before one gradient step, mean nats per token, still on the model's device.
 
-    passes_done: int
-    step: int
-    loss: float
-    alpha: float
-    tokens: int
-    seconds: float
+    ``document`` is that of the text, or of the items where there is no text.
+    """
+
+    document: Tensor
+    retention: Tensor | None
 
 
 @dataclass(frozen=True, slots=True)
 class LearnerState:
-    """What a learner can go back to."""
+    """What a learner can go back to: neurons and their change per layer number, and α."""
 
-    weights: list[Tensor]
+    changes: Mapping[int, Neurons]
     alpha: float
 
 
 class Learner:
-    """Trains the open neurons of the upper layers on recorded windows.
+    """Trains the open neurons of the upper layers.
 
     Nothing outside this object changes: a learner that is dropped leaves no trace.
 
@@ -53,6 +52,7 @@ class Learner:
 
     Attributes:
         duals: what to inject so that the model computes with what is being learned.
+        learning_rate: of the next step.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Learner:
         upper: UpperLayers,
         settings: TTTSettings,
         *,
-        earlier: Mapping[int, Sequence[Neurons]],
+        earlier: Mapping[int, Sequence[Change]],
         opened: Mapping[int, Tensor],
         alpha: float,
     ) -> None:
@@ -69,31 +69,47 @@ class Learner:
         self._settings = settings
         self._start_alpha = alpha
         self._layers = families.decoder_layers(host.model)
+        self._earlier = earlier
+        self._learned: dict[int, Neurons] = {}
         self._before: dict[int, Neurons] = {}
         self._open: dict[int, NeuronBranch] = {}
-        self.duals = {
-            number: self._dual(number, index, earlier.get(number, ()))
-            for number, index in opened.items()
-        }
-        self._optimizer = torch.optim.AdamW(
-            self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        self.learning_rate = settings.learning_rate
         self.alpha = alpha
+        self.duals: dict[int, DualMLP] = {}
+        self.open(opened)
 
-    def _dual(self, number: int, index: Tensor, changes: Sequence[Neurons]) -> DualMLP:
+    def open(self, opened: Mapping[int, Tensor]) -> None:
+        """Let these neurons learn from here on; what others have learned is kept."""
+        self._learned = self._own_changes()
+        self.duals = {number: self._dual(number, index) for number, index in opened.items()}
+        self._new_optimizer()
+
+    def _dual(self, number: int, index: Tensor) -> DualMLP:
         mlp = mlp_of(self._layers, number)
         parts = families.gated_mlp_parts(mlp)
-        total = weights(mlp, changes, also=index)
+        own = self._learned.get(number)
+        also = index if own is None else torch.cat([index.cpu(), own.index.cpu()])
+        total = total_change(mlp, self._earlier.get(number, ()), also=also)
+        if own is not None:
+            rows = torch.searchsorted(total.index, own.index)
+            for target, delta in zip(total.tensors(), own.tensors(), strict=True):
+                target[rows] += delta
         self._before[number] = select(total, index)
-        trained = NeuronBranch(parts, self._before[number], trainable=True)
-        frozen = NeuronBranch(parts, Neurons.of(mlp, index), trainable=False)
-        self._open[number] = trained
-        pairs = [(frozen, trained)]
+        branches = [NeuronBranch(parts, self._before[number], trainable=True)]
+        self._open[number] = branches[0]
         held = total.index[~torch.isin(total.index, index.to(total.index.device))]
         if len(held):
-            base = NeuronBranch(parts, Neurons.of(mlp, held), trainable=False)
-            pairs.append((base, NeuronBranch(parts, select(total, held), trainable=False)))
-        return DualMLP(mlp, pairs, self._start_alpha)
+            branches.append(NeuronBranch(parts, select(total, held), trainable=False))
+        return DualMLP(mlp, branches, self.alpha)
+
+    def _new_optimizer(self) -> None:
+        parameters = self.parameters()
+        self._optimizer = torch.optim.AdamW(
+            parameters,
+            lr=self.learning_rate,
+            weight_decay=self._settings.weight_decay,
+            fused=parameters[0].device.type in ("cpu", "cuda"),
+        )
 
     def parameters(self) -> list[nn.Parameter]:
         """What the optimiser moves: rows of open neurons only."""
@@ -106,58 +122,78 @@ class Learner:
         kept: float = (1.0 - self._settings.alpha_decay_rate) ** passes
         return min(self._start_alpha, floor) + distance * kept
 
-    def steps(self, recordings: Sequence[Recording]) -> Iterator[Step]:
-        """Learn, one yield per gradient step; the model is the base between yields."""
-        shuffle = torch.Generator().manual_seed(self._settings.seed)
-        count = len(recordings)
-        for done in range(self._settings.gradient_steps):
-            order = torch.randperm(count, generator=shuffle).tolist()
-            for position, chosen in enumerate(order):
-                began = time.perf_counter()
-                loss = self._step(recordings[chosen])
-                self._set_alpha(self.alpha_after(done + (position + 1) / count))
-                yield Step(
-                    passes_done=done + (position + 1 == count),
-                    step=done * count + position + 1,
-                    loss=loss,
-                    alpha=self.alpha,
-                    tokens=recordings[chosen].new,
-                    seconds=time.perf_counter() - began,
-                )
-
-    def _step(self, recording: Recording) -> float:
+    def step(self, batch: Batch) -> StepLoss:
+        """One gradient step; the model is the base before and after it."""
+        self._optimizer.zero_grad(set_to_none=True)
         with injected(self._layers, self.duals), torch.enable_grad():
-            loss = self._upper.loss(recording)
-            self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise EngineError(
-                f"The loss became {value}: lower ttt.learning_rate. Nothing was changed."
-            )
+            losses = self._backward(batch)
         nn.utils.clip_grad_norm_(self.parameters(), self._settings.gradient_clip)
         self._optimizer.step()
-        return value
+        return losses
 
-    def _set_alpha(self, alpha: float) -> None:
+    def _backward(self, batch: Batch) -> StepLoss:
+        """Add up the gradients of each part, one graph at a time to bound memory."""
+        text = study = retention = None
+        if batch.window is not None:
+            window = batch.window
+            if window.opens:
+                self._upper.fill(window.recording, window.past)
+            text = self._upper.window_loss(window.recording, window.start, window.end, window.past)
+            torch.autograd.backward(text)
+        if batch.study:
+            study = self._upper.batch_loss(batch.study)
+            torch.autograd.backward(STUDY_WEIGHT * study)
+        if batch.retention and self._settings.retention > 0:
+            retention = self._upper.batch_loss(batch.retention)
+            torch.autograd.backward(self._settings.retention * retention)
+        document = text if text is not None else study
+        if document is None:
+            raise ValueError("a batch without text has to have study items")
+        return StepLoss(document.detach(), None if retention is None else retention.detach())
+
+    def set_alpha(self, alpha: float) -> None:
+        """Blend by ``alpha`` from here on."""
         self.alpha = alpha
         for dual in self.duals.values():
             dual.alpha = alpha
 
     def state(self) -> LearnerState:
-        """Weights and α as they are now, to go back to."""
-        return LearnerState([p.detach().clone() for p in self.parameters()], self.alpha)
+        """What was learned so far and α, to go back to."""
+        return LearnerState(self._own_changes(), self.alpha)
 
-    def restore(self, state: LearnerState) -> None:
-        """Go back to ``state``."""
-        with torch.no_grad():
-            for parameter, value in zip(self.parameters(), state.weights, strict=True):
-                parameter.copy_(value)
-        self._set_alpha(state.alpha)
+    def restore(self, state: LearnerState, learning_rate: float | None = None) -> None:
+        """Go back to ``state``, with fresh momentum and if given another rate."""
+        self.learning_rate = learning_rate or self.learning_rate
+        opened = {number: before.index for number, before in self._before.items()}
+        self._before, self._open = {}, {}
+        self._learned = dict(state.changes)
+        self.alpha = state.alpha
+        self.duals = {number: self._dual(number, index) for number, index in opened.items()}
+        self._new_optimizer()
 
-    def changes(self) -> dict[int, Neurons]:
+    def changes(self) -> dict[int, Change]:
         """What was learned so far per layer number, as the ledger keeps it."""
-        return {
-            number: change(before, self._open[number].neurons(before.index))
-            for number, before in self._before.items()
-        }
+        return {number: Change.of(own) for number, own in self._own_changes().items()}
+
+    def _own_changes(self) -> dict[int, Neurons]:
+        """What this learner changed, without what earlier documents did, per layer number."""
+        changes = {}
+        for number, before in self._before.items():
+            now = self._open[number].change(before.index)
+            moved = [new - old for new, old in zip(now.tensors(), before.tensors(), strict=True)]
+            changes[number] = _merged(self._learned.get(number), Neurons(before.index, *moved))
+        return changes
+
+
+def _merged(first: Neurons | None, second: Neurons) -> Neurons:
+    """The sum of two changes, for every neuron in either."""
+    if first is None:
+        return second
+    index = torch.unique(torch.cat([first.index, second.index]))
+    tensors = []
+    for one, other in zip(first.tensors(), second.tensors(), strict=True):
+        total = torch.zeros((len(index), one.shape[1]), dtype=one.dtype, device=one.device)
+        total[torch.searchsorted(index, first.index)] += one
+        total[torch.searchsorted(index, second.index)] += other
+        tensors.append(total)
+    return Neurons(index, *tensors)

@@ -8,7 +8,7 @@ into the very same weights.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -17,52 +17,102 @@ from engines.families import gated_mlp_parts
 from engines.protocol import LearnReport
 from engines.ttt.dual_mlp import DualMLP, NeuronBranch, Neurons, mlp_of
 
-CHANGE_TYPE = torch.bfloat16  # a change keeps its size to 0.4 %: a checkpoint is half of float32
+LEVELS = 127  # eight bits, symmetric about zero
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of small numbers at eight bits: ``values`` int8 ``[n, hidden]``, ``scale`` ``[n, 1]``.
+
+    A number is ``values · scale``; it is off by at most half a ``scale``, which is 1/254 of
+    the largest number in its row.
+    """
+
+    values: Tensor
+    scale: Tensor
+
+    @classmethod
+    def of(cls, rows: Tensor) -> Rows:
+        """``rows`` ``[n, hidden]``, rounded to the nearest of the levels of each row."""
+        scale = (rows.abs().amax(dim=1, keepdim=True) / LEVELS).float()
+        safe = torch.where(scale > 0, scale, torch.ones_like(scale))
+        return cls((rows / safe).round().to(torch.int8), scale)
+
+    def float(self) -> Tensor:
+        """The numbers in float32, ``[n, hidden]``."""
+        return self.values.float() * self.scale
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one document changed in one layer: the neurons it touched, and by how much."""
+
+    index: Tensor
+    gate: Rows
+    up: Rows
+    down: Rows
+
+    @classmethod
+    def of(cls, neurons: Neurons) -> Change:
+        """``neurons`` as they are kept; what is learned is measured with these, not before."""
+        return cls(neurons.index.to(torch.int32), *(Rows.of(rows) for rows in neurons.tensors()))
+
+    def neurons(self) -> Neurons:
+        """The change in float32."""
+        return Neurons(self.index.long(), self.gate.float(), self.up.float(), self.down.float())
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that is kept."""
+        rows = (self.gate, self.up, self.down)
+        return (self.index, *(part for one in rows for part in (one.values, one.scale)))
+
+    def energy(self) -> Tensor:
+        """The squared size of the change of each touched neuron, ``[n]``."""
+        return sum(
+            ((rows.float() ** 2).sum(dim=1) for rows in (self.gate, self.up, self.down)),
+            start=torch.zeros(len(self.index), device=self.gate.values.device),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One learned document: its report, and what it changed per layer number."""
+    """One learned document: its report, and what it changed per layer number.
+
+    A muted entry is kept and left out of the weights.
+    """
 
     report: LearnReport
-    changes: Mapping[int, Neurons]
+    changes: Mapping[int, Change]
+    muted: bool = False
+    bytes: int = field(init=False, compare=False)
 
-    @property
-    def bytes(self) -> int:
-        """Size of the changes in memory and on disk."""
-        tensors = [t for n in self.changes.values() for t in (n.index, *n.tensors())]
-        return sum(t.numel() * t.element_size() for t in tensors)
-
-
-def change(before: Neurons, after: Neurons) -> Neurons:
-    """``after − before`` as it is kept; both must name the same neurons."""
-    kept = [
-        (new - old).to(CHANGE_TYPE)
-        for new, old in zip(after.tensors(), before.tensors(), strict=True)
-    ]
-    return Neurons(before.index.to(torch.int32), *kept)
+    def __post_init__(self) -> None:
+        """Count what the changes take, in memory and on disk."""
+        tensors = [t for one in self.changes.values() for t in one.tensors()]
+        object.__setattr__(self, "bytes", sum(t.numel() * t.element_size() for t in tensors))
 
 
-def weights(mlp: nn.Module, changes: Sequence[Neurons], also: Tensor | None = None) -> Neurons:
-    """Base weights plus ``changes`` in order, for every neuron touched or in ``also``.
+def total_change(mlp: nn.Module, changes: Sequence[Change], also: Tensor | None = None) -> Neurons:
+    """``changes`` added up in order, for every neuron touched or in ``also``.
 
     Returns float32 neurons in ascending order of index.
     """
     indices = [c.index.long() for c in changes] + ([] if also is None else [also.long()])
     touched = torch.unique(torch.cat([i.cpu() for i in indices]))
-    total = Neurons.of(mlp, touched)
+    total = Neurons.zeros(mlp, touched)
     for one in changes:
-        rows = rows_of(total.index, one.index)
-        for target, delta in zip(total.tensors(), one.tensors(), strict=True):
-            target[rows] += delta.to(target.device, torch.float32)
+        kept = one.neurons()
+        rows = rows_of(total.index, kept.index)
+        for target, delta in zip(total.tensors(), kept.tensors(), strict=True):
+            target[rows] += delta.to(target.device)
     return total
 
 
-def changes_of(entries: Sequence[Entry]) -> dict[int, list[Neurons]]:
-    """The changes of all ``entries`` in order, per layer number."""
-    changes: dict[int, list[Neurons]] = {}
+def changes_of(entries: Sequence[Entry]) -> dict[int, list[Change]]:
+    """The changes of all ``entries`` that aren't muted, in order, per layer number."""
+    changes: dict[int, list[Change]] = {}
     for entry in entries:
-        for number, one in entry.changes.items():
+        for number, one in () if entry.muted else entry.changes.items():
             changes.setdefault(number, []).append(one)
     return changes
 
@@ -71,7 +121,7 @@ def learned_duals(
     decoder: nn.ModuleList,
     entries: Sequence[Entry],
     alpha: float,
-    also: Mapping[int, Neurons] | None = None,
+    also: Mapping[int, Change] | None = None,
 ) -> dict[int, DualMLP]:
     """What to inject so that the model computes with ``entries``, then with ``also``."""
     duals = {}
@@ -80,11 +130,9 @@ def learned_duals(
         all_changes.setdefault(number, []).append(one)
     for number, changes in all_changes.items():
         mlp = mlp_of(decoder, number)
-        parts = gated_mlp_parts(mlp)
-        learned = weights(mlp, changes)
-        frozen = NeuronBranch(parts, Neurons.of(mlp, learned.index), trainable=False)
-        trained = NeuronBranch(parts, learned, trainable=False)
-        duals[number] = DualMLP(mlp, [(frozen, trained)], alpha)
+        total = total_change(mlp, changes)
+        branch = NeuronBranch(gated_mlp_parts(mlp), total, trainable=False)
+        duals[number] = DualMLP(mlp, [branch], alpha)
     return duals
 
 

@@ -1,51 +1,60 @@
-"""One document being learned: read, gate, measure, descend, measure again."""
+"""One document being learned: read, gate, measure, descend under guard, measure again."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from engines import families
 from engines.host import ModelHost
-from engines.protocol import GateSnapshot, Progress
-from engines.ttt.dual_mlp import DualMLP, Neurons, injected
-from engines.ttt.gate import ActivationMeter, open_neurons, scores, snapshot
+from engines.protocol import Decision, Document, GateSnapshot, Overlap, Progress, StudyPlan
+from engines.ttt.batches import Batches
+from engines.ttt.descent import Descent
+from engines.ttt.gate import overlap
+from engines.ttt.gating import Gating, Opened
+from engines.ttt.guard import Reading
 from engines.ttt.learner import Learner
-from engines.ttt.ledger import Entry, changes_of, learned_duals
-from engines.ttt.progress import Meter
+from engines.ttt.ledger import Change, Entry, changes_of, learned_duals
+from engines.ttt.measuring import Measuring
+from engines.ttt.progress import READ_WORK, STEP_WORK, Meter
 from engines.ttt.retention import Retention
 from engines.ttt.settings import TTTSettings
-from engines.ttt.upper import Recordings, UpperLayers, spans
+from engines.ttt.spans import SEGMENT_TOKENS, Recording, Span, Teacher, segments
+from engines.ttt.study.choose import prepare
+from engines.ttt.study.teacher import teach
+from engines.ttt.upper import Recordings, UpperLayers
 
-READ_WORK = 2.0  # reading one token, in tokens through the upper layers
-STEP_WORK = 3.0  # a gradient step on one token, likewise
+Events = Generator[Progress, Decision | None, None]
 
 
 @dataclass(frozen=True, slots=True)
-class Losses:
-    """Mean nats per token of the document, and of the held-out text if there is any."""
+class Measured:
+    """Mean nats per token of the document, and what a probe found."""
 
     document: float
-    held_out: float | None
+    probe: Reading
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
     """What came of a lesson; nothing is kept of it until the engine does so."""
 
-    changes: dict[int, Neurons]
+    changes: dict[int, Change]
     alpha: float
-    before: Losses
-    after: Losses
+    before: Measured
+    after: Measured
     open_share: float
-    notes: tuple[str, ...] = ()
+    plan: StudyPlan
+    passes: int
+    overlaps: tuple[Overlap, ...]
+    answers_probed: int
+    notes: tuple[str, ...]
 
 
 class Lesson:
-    """Learns the tokens ``ids`` (``[tokens]``) on top of ``entries``.
+    """Learns a document on top of ``entries``.
 
     The base model is untouched between two events, and a lesson that is dropped leaves
     no trace.
@@ -76,14 +85,21 @@ class Lesson:
         self._alpha = alpha
         self._decoder = families.decoder_layers(host.model)
         self.meter = Meter()
+        self._gating = Gating(host, upper, retention, settings, layers)
+        self._measuring = Measuring(upper, retention, self._decoder, self.meter)
 
-    def events(self, ids: Tensor) -> Generator[Progress, None, Learned]:
-        """Learn, one event per batch; returns what was learned."""
-        document = self._windows(ids)
-        self._plan(document.tokens)
+    def events(
+        self, document: Document, ids: Tensor
+    ) -> Generator[Progress, Decision | None, Learned]:
+        """Learn the tokens ``ids`` (``[tokens]``) of ``document``; returns what was learned."""
+        text = self.recordings(ids)
         yield self.meter.event("reading", tokens=len(ids), passes=self._settings.gradient_steps)
-        yield from self._prepare()
-        opened, gate = yield from self._read(document)
+        plan = yield from self.plan_study(document)
+        study = yield from self._teach(plan, document.text)
+        yield from self.prepare()
+        yield from self.read(text)
+        opened, gate = self._gating.opened()
+        overlaps = overlaps_of(opened, self._entries)
         learner = Learner(
             self._host,
             self._upper,
@@ -92,120 +108,126 @@ class Lesson:
             opened=opened,
             alpha=self._alpha,
         )
-        earlier = learned_duals(self._decoder, self._entries, self._alpha)
-        before = yield from self._measure(document, earlier)
-        yield self.meter.event(
-            "learning",
-            steps=len(document) * self._settings.gradient_steps,
-            loss=before.document,
-            alpha=learner.alpha,
-            held_out_loss=before.held_out,
-            held_out_loss_before=before.held_out,
-            gate=gate,
+        batches = Batches(
+            None if plan.objective == "self_study" and study else text,
+            study,
+            self._retention.held,
+            self._settings,
         )
-        notes = yield from self._descend(learner, document, before.held_out)
+        self._plan_descent(text, batches)
+        earlier = learned_duals(self._decoder, self._entries, self._alpha)
+        before = Measured(
+            (yield from self._measuring.text_loss(text, earlier, "measuring")),
+            (yield from self._measuring.probe(earlier, "measuring")),
+        )
+        yield self._opening(before, learner, batches, gate, overlaps, plan)
+        descent = Descent(
+            learner, batches, text, measuring=self._measuring, gating=self._gating,
+            meter=self.meter, settings=self._settings, before=before.probe,
+        )  # fmt: skip
+        yield from descent.events()
         changes = learner.changes()
         kept = learned_duals(self._decoder, self._entries, learner.alpha, also=changes)
-        after = yield from self._measure(document, kept)
-        return Learned(changes, learner.alpha, before, after, gate.mean_open_share, notes)
+        self.meter.finish(text.tokens + self._retention.probe_work)
+        after = Measured(
+            (yield from self._measuring.text_loss(text, kept, "measuring")),
+            (yield from self._measuring.probe(kept, "measuring")),
+        )
+        return Learned(
+            changes, learner.alpha, before, after, gate.mean_open_share, plan,
+            descent.passes_kept, overlaps, len(self._retention.probes), tuple(descent.notes),
+        )  # fmt: skip
 
-    def _windows(self, ids: Tensor) -> Recordings:
+    def recordings(self, ids: Tensor) -> Recordings:
+        """The document in segments that the model can read."""
         start = self._host.start_token
         lead = ids[:1] if start is not None and int(ids[0]) == start else ids[:0]
-        cut = spans(ids, self._settings.mini_batch_size, self._settings.context_tokens, lead)
-        return Recordings(self._upper, cut)
+        context = self._settings.context_tokens
+        longest = min(self._host.context_limit, SEGMENT_TOKENS + context)
+        return Recordings(self._upper, segments(ids, context, longest, lead))
 
-    def _plan(self, tokens: int) -> None:
-        passes = self._settings.gradient_steps
-        self.meter.plan(tokens * (READ_WORK + 2 + passes * STEP_WORK))
-        self.meter.plan(self._retention.tokens * (2 + passes))
-        self.meter.plan(self._retention.work_left(gated=self._settings.gate_threshold > 0))
+    def plan_study(self, document: Document) -> Generator[Progress, Decision | None, StudyPlan]:
+        """Prepare what the document is studied by."""
+        steps = prepare(self._host, document, self._settings, self._retention.folder)
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as done:
+                plan: StudyPlan = done.value
+                return plan
+            yield self.meter.event(f"{step.stage}, {step.done} of {step.total}")
 
-    def _prepare(self) -> Generator[Progress, None, None]:
-        for _ in self._retention.record(self.meter):
-            yield self.meter.event("reading held-out text")
-        if self._settings.gate_threshold > 0:
-            for _ in self._retention.calibrate(self.meter):
-                yield self.meter.event("calibrating gates, once per model")
+    def _teach(
+        self, plan: StudyPlan, text: str
+    ) -> Generator[Progress, Decision | None, tuple[Recording, ...]]:
+        recordings = []
+        for number, item in enumerate(plan.items, start=1):
+            taught = teach(self._host, item, self._settings.teacher_top_k, text=text)
+            teacher = Teacher(taught.top_ids, taught.top_log_probs)
+            recordings.append(self._upper.record(Span(taught.ids, taught.new, teacher)))
+            yield self.meter.event(f"reading study items {number} of {len(plan.items)}")
+        return tuple(recordings)
 
-    def _read(
-        self, document: Recordings
-    ) -> Generator[Progress, None, tuple[dict[int, Tensor], GateSnapshot]]:
-        activation = ActivationMeter(self._host, self._layers)
-        for new in document.read(activation):
+    def prepare(self) -> Events:
+        """Make ready what belongs to the model and not to the document."""
+        self.meter.plan(self._retention.work_left(gated=self._gating.gated))
+        for stage in self._retention.prepare(self.meter, gated=self._gating.gated):
+            yield self.meter.event(stage)
+
+    def read(self, text: Recordings) -> Events:
+        """Read the document with the base model."""
+        self.meter.plan(READ_WORK * text.tokens)
+        for new in self._gating.read(text):
             self.meter.did(READ_WORK * new)
             yield self.meter.event("reading")
-        counts = self._retention.counts
-        mean = activation.mean()
-        gated = counts is not None and self._settings.gate_threshold > 0
-        if counts is not None and gated:
-            opened = open_neurons(scores(mean, counts), self._settings.gate_threshold)
-        else:
-            opened = [torch.arange(mean.shape[1]) for _ in self._layers]
-        shot = snapshot(self._layers, mean.shape[1], opened, calibrated=gated)
-        return dict(zip(self._layers, opened, strict=True)), shot
 
-    def _measure(
-        self, document: Recordings, duals: Mapping[int, DualMLP]
-    ) -> Generator[Progress, None, Losses]:
-        loss = yield from self._mean_loss(document, duals, "measuring")
-        held_out = self._retention.recordings
-        if not len(held_out):
-            return Losses(loss, None)
-        return Losses(loss, (yield from self._mean_loss(held_out, duals, "measuring")))
+    def preview(self, ids: Tensor) -> Generator[Progress, Decision | None, Opened]:
+        """The neurons that would learn these tokens."""
+        yield from self.prepare()
+        yield from self.read(self.recordings(ids))
+        return self._gating.opened()[0]
 
-    def _mean_loss(
-        self, recordings: Recordings, duals: Mapping[int, DualMLP], stage: str
-    ) -> Generator[Progress, None, float]:
-        total = 0.0
-        for recording in recordings:
-            with injected(self._decoder, duals), torch.no_grad():
-                total += float(self._upper.loss(recording)) * recording.new
-            self.meter.did(recording.new)
-            yield self.meter.event(stage)
-        return total / recordings.tokens
-
-    def _descend(
-        self, learner: Learner, document: Recordings, held_out_before: float | None
-    ) -> Generator[Progress, None, tuple[str, ...]]:
+    def _plan_descent(self, text: Recordings, batches: Batches) -> None:
         passes = self._settings.gradient_steps
-        kept, kept_passes = learner.state(), 0
-        for step in learner.steps(document):
-            self.meter.learned(step.tokens, step.seconds)
-            self.meter.did(step.tokens * STEP_WORK)
-            yield self.meter.event(
-                "learning",
-                step=step.step,
-                passes_done=step.passes_done,
-                loss=step.loss,
-                alpha=step.alpha,
-            )
-            if step.passes_done == kept_passes or held_out_before is None:
-                continue
-            held_out = yield from self._mean_loss(
-                self._retention.recordings, learner.duals, "learning"
-            )
-            yield self.meter.event("learning", held_out_loss=held_out)
-            rise = 100 * (held_out / held_out_before - 1)
-            if self._over_budget(rise):
-                learner.restore(kept)
-                self._skip(document.tokens, passes - step.passes_done)
-                return (stopped(kept_passes, passes, rise, self._settings),)
-            kept, kept_passes = learner.state(), step.passes_done
-        return ()
+        step_work = STEP_WORK * (batches.tokens + batches.held_tokens)
+        self.meter.plan(passes * step_work + 2 * (text.tokens + self._retention.probe_work))
+        every = self._settings.guard_every_batches
+        probes = passes * batches.steps // every if every else passes
+        self.meter.plan(probes * self._retention.probe_work)
+        if self._settings.target_loss is not None:
+            self.meter.plan(passes * text.tokens)
 
-    def _over_budget(self, rise: float) -> bool:
+    def _opening(
+        self,
+        before: Measured,
+        learner: Learner,
+        batches: Batches,
+        gate: GateSnapshot,
+        overlaps: tuple[Overlap, ...],
+        plan: StudyPlan,
+    ) -> Progress:
         budget = self._settings.held_out_budget_percent
-        return budget is not None and rise > budget
+        return self.meter.event(
+            "learning",
+            steps=batches.steps * self._settings.gradient_steps,
+            loss=before.document,
+            alpha=learner.alpha,
+            learning_rate=learner.learning_rate,
+            held_out_loss=before.probe.held_out,
+            held_out_loss_before=before.probe.held_out,
+            held_out_budget=None if budget is None else budget / 100,
+            answers_kept=before.probe.answers_kept,
+            answers_probed=len(self._retention.probes),
+            answers_budget=self._settings.forgetting_budget,
+            probes=1,
+            gate=gate,
+            overlaps=overlaps,
+            objective=f"{plan.objective}: {plan.reason}" if plan.reason else plan.objective,
+        )
 
-    def _skip(self, tokens: int, passes: int) -> None:
-        self.meter.did(passes * (tokens * STEP_WORK + self._retention.tokens))
 
-
-def stopped(kept: int, passes: int, rise: float, settings: TTTSettings) -> str:
-    """Why learning went no further, for the report."""
-    after = f"{kept} of {passes} passes were kept" if kept else "nothing was kept"
-    return (
-        f"{after}: the next one raised the held-out loss by {rise:.1f} %, and "
-        f"held_out.budget_percent is {settings.held_out_budget_percent:g}"
+def overlaps_of(opened: Opened, entries: Sequence[Entry]) -> tuple[Overlap, ...]:
+    """How much of each earlier document's change lies where the next one may learn."""
+    return tuple(
+        Overlap(one.report.id, one.report.title, overlap(opened, one.changes)) for one in entries
     )

@@ -8,6 +8,9 @@ from typing import Any
 
 from engines.protocol import Progress
 
+READ_WORK = 2.0  # reading one token, in tokens through the upper layers
+STEP_WORK = 3.0  # a gradient step on one token, likewise
+
 
 class Meter:
     """Counts work and keeps the last measured values for the next event.
@@ -44,17 +47,24 @@ class Meter:
         """Count ``work`` as done."""
         self._done += work
 
+    def finish(self, left: float) -> None:
+        """Count everything planned as done but ``left``, as after an early end."""
+        self._done = max(self._done, self._planned - left)
+
     def learned(self, tokens: int, seconds: float) -> None:
         """Count one gradient step over ``tokens``."""
         self._learning_seconds += seconds
         self._now = dataclasses.replace(self._now, tokens_seen=self._now.tokens_seen + tokens)
+
+    def _share(self) -> float:
+        return min(1.0, self._done / self._planned) if self._planned else 0.0
 
     def event(self, stage: str, **measured: Any) -> Progress:
         """The next event: ``measured`` fields change, the others keep their last value."""
         self._now = dataclasses.replace(
             self._now,
             stage=stage,
-            fraction=min(1.0, self._done / self._planned) if self._planned else 0.0,
+            fraction=max(self._now.fraction, self._share()),
             seconds=self.seconds,
             tokens_per_second=self.tokens_per_second,
             **measured,

@@ -1,6 +1,9 @@
-"""What a model must not lose: general text, read once, and the gate's background counts.
+"""What a model must not lose: general text and questions, and the gate's background counts.
 
-Both belong to the base model, so they are prepared once and serve every document.
+All of it belongs to the base model, so it is prepared once and serves every document.
+Three things use it: the *gate* keeps neurons that general text needs from learning, the
+*loss* holds each step to the base's own predictions (``held``), and *probes* tell what was
+lost in the end.  None of the three uses another's text or questions.
 """
 
 from __future__ import annotations
@@ -8,22 +11,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import torch
+
 from engines.host import ModelHost
-from engines.texts import calibration_passages, held_out_passages, passages_from
+from engines.texts import (
+    calibration_passages,
+    general_questions,
+    held_out_passages,
+    passages_from,
+)
 from engines.ttt.gate import GateCache, GateStatistics, calibrate
+from engines.ttt.general import BaseAnswers
 from engines.ttt.progress import Meter
 from engines.ttt.settings import TTTSettings
-from engines.ttt.upper import Recordings, Span, UpperLayers
+from engines.ttt.spans import Recording, Span, Teacher
+from engines.ttt.upper import Recordings, UpperLayers
 
-HELD_OUT_TOKENS = 256  # read per passage: enough for a loss, few enough to measure each pass
+HELD_OUT_TOKENS = 128  # read per passage: enough for a paired loss, few enough for a probe
+HELD_PASSAGES = 64  # of the calibration text, from its end
+HELD_TOKENS = 64
 CALIBRATION_WORK = 400.0  # one calibration passage in the units of ``Meter``
+ANSWER_WORK = 200.0  # one general question answered, likewise
 
 
 class Retention:
-    """Held-out recordings and gate statistics of one base model.
+    """Held-out recordings, general answers and gate statistics of one base model.
 
     Args:
-        cache: folder for the statistics, made when needed.
+        cache: folder for what is counted once per model, made when needed.
     """
 
     def __init__(
@@ -35,55 +50,124 @@ class Retention:
         cache: Path,
     ) -> None:
         self._host = host
+        self._upper = upper
         self._layers = layers
-        corpus = _passages(settings.gate_corpus, calibration_passages)
-        self._passages = corpus[: settings.gate_calibration_samples]
+        self._settings = settings
+        self._corpus = _passages(settings.gate_corpus, calibration_passages)
+        self._passages = self._corpus[: settings.gate_calibration_samples]
+        self.folder = cache
         self._cache = GateCache(cache, host, layers)
         self._statistics: GateStatistics | None = None
         texts = _passages(settings.held_out_corpus, held_out_passages)
         ids = [host.encode(text)[:HELD_OUT_TOKENS] for text in texts]
-        self.recordings = Recordings(upper, [Span(i, len(i) - 1) for i in ids if len(i) > 1])
+        self.held_out = Recordings(upper, [Span(i, len(i) - 1) for i in ids if len(i) > 1])
+        self._watched = BaseAnswers(host, general_questions("probe"), cache)
+        held = [*general_questions("retention"), *general_questions("instruction")]
+        self._held_answers = BaseAnswers(host, held, cache)
+        self.probes: tuple[Recording, ...] = ()
+        self.held: tuple[Recording, ...] = ()
         self._recorded = False
-
-    @property
-    def tokens(self) -> int:
-        """How many held-out tokens are predicted; 0 if there is no held-out text."""
-        return self.recordings.tokens
+        self._probing = settings.forgetting_budget is not None
+        self._holding = settings.retention > 0
 
     @property
     def counts(self) -> GateStatistics | None:
         """The background counts, or None before ``calibrate`` ran."""
         return self._statistics
 
+    @property
+    def probe_work(self) -> float:
+        """One probe, in the units of ``Meter``."""
+        return self.held_out.tokens + sum(one.length / 2 for one in self.probes)
+
     def work_left(self, *, gated: bool) -> float:
-        """What ``record`` and, if ``gated``, ``calibrate`` have yet to do, as ``Meter`` counts."""
-        work = 0.0 if self._recorded else 2.0 * self.tokens
+        """What ``prepare`` has yet to do, in the units of ``Meter``."""
+        work = 0.0 if self._recorded else 2.0 * self.held_out.tokens
+        if self._probing and not self.probes:
+            work += ANSWER_WORK * self._watched.missing
+        if self._holding and not self.held:
+            work += ANSWER_WORK * self._held_answers.missing
         if gated and self._statistics is None:
             self._statistics = self._cache.load(self._passages)
             work += 0.0 if self._statistics else CALIBRATION_WORK * len(self._passages)
         return work
 
-    def record(self, meter: Meter) -> Iterator[None]:
-        """Read the held-out text, one yield per passage that is read now."""
+    def prepare(self, meter: Meter, *, gated: bool) -> Iterator[str]:
+        """Make everything ready, yielding what is being done after each piece of it."""
+        yield from self._record(meter)
+        if self._probing and not self.probes:
+            yield from self._ask(self._watched, meter)
+            self.probes = self._probe_recordings()
+        if self._holding and not self.held:
+            yield from self._ask(self._held_answers, meter)
+            for held in self._hold():
+                self.held = held
+                yield "reading general text"
+        if gated and self._statistics is None:
+            yield from self._calibrate(meter)
+
+    def _record(self, meter: Meter) -> Iterator[str]:
         if self._recorded:
             return
-        for new in self.recordings.read():
+        for new in self.held_out.read():
             meter.did(2 * new)
-            yield
+            yield "reading held-out text"
         self._recorded = True
 
-    def calibrate(self, meter: Meter) -> Iterator[None]:
-        """Make ``counts`` ready, one yield per passage that is counted now."""
-        if self._statistics is not None:
-            return
+    def _ask(self, answers: BaseAnswers, meter: Meter) -> Iterator[str]:
+        for count in answers.find():
+            meter.did(ANSWER_WORK * count)
+            yield "asking general questions, once per model"
+
+    def _calibrate(self, meter: Meter) -> Iterator[str]:
         counted = None
         for running in calibrate(self._host, self._layers, self._passages):
             meter.did(CALIBRATION_WORK)
             counted = running
-            yield
+            yield "calibrating gates, once per model"
         self._statistics = counted
         if counted:
             self._cache.save(self._passages, counted)
+
+    def _probe_recordings(self) -> tuple[Recording, ...]:
+        right = [one for one in self._watched.answered() if one.right]
+        spans = [Span(torch.cat([a.prompt, a.answer[: a.right]]), a.right) for a in right]
+        return tuple(sorted((self._upper.record(s) for s in spans), key=lambda r: r.length))
+
+    def _hold(self) -> Iterator[tuple[Recording, ...]]:
+        """Recordings with the base model as teacher, growing with each that is read."""
+        spans = []
+        for passage in self._corpus[-HELD_PASSAGES:]:
+            ids = self._host.encode(passage)[:HELD_TOKENS]
+            spans += [Span(ids, len(ids) - 1)] if len(ids) > 1 else []
+        for one in self._held_answers.answered():
+            ids = torch.cat([one.prompt, one.answer])
+            spans.append(Span(ids, len(ids) - 1))
+        held: list[Recording] = []
+        for span in spans:
+            held.append(self.taught(span))
+            yield tuple(held)
+
+    @torch.no_grad()
+    def taught(self, span: Span) -> Recording:
+        """A recording of ``span`` with what the model predicts now as its teacher."""
+        recording = self._upper.record(span)
+        logits = self._upper.batch_logits([recording])
+        top = torch.log_softmax(logits, dim=-1).topk(self._settings.teacher_top_k)
+        return Recording(
+            recording.hidden, recording.calls, recording.targets, Teacher(top.indices, top.values)
+        )
+
+
+def kept_of(upper: UpperLayers, recordings: Sequence[Recording]) -> int:
+    """How many of ``recordings`` are still answered with the very same tokens, greedily."""
+    logits = upper.batch_logits(recordings)
+    said = logits.argmax(dim=-1)
+    row = kept = 0
+    for one in recordings:
+        kept += bool((said[row : row + one.new] == one.targets.to(said.device)).all())
+        row += one.new
+    return kept
 
 
 def _passages(corpus: Path | None, shipped: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:

@@ -9,32 +9,51 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import torch
 from torch import Tensor, nn
 
 from engines.families import gated_mlp_parts
-from engines.protocol import CheckpointError, LearnReport
-from engines.ttt.dual_mlp import Neurons, mlp_of
-from engines.ttt.ledger import Entry
+from engines.protocol import CheckpointError, LearnReport, Overlap
+from engines.ttt.dual_mlp import mlp_of
+from engines.ttt.ledger import Change, Entry, Rows
 
-PARTS = ("index", "gate", "up", "down")
+ROWS = ("gate", "up", "down")
+Parts = dict[str, dict[str, Tensor]]
 
 
-def pack(entries: Sequence[Entry]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The manifest's ``documents`` and the tensors ``document.layer.part``."""
-    tensors = {}
+def pack(entries: Sequence[Entry]) -> tuple[list[dict[str, Any]], Parts]:
+    """The manifest's ``documents``, and one part of tensors ``layer.name`` per document."""
+    parts: Parts = {}
     documents = []
-    for position, entry in enumerate(entries):
-        documents.append({**dataclasses.asdict(entry.report), "layers": list(entry.changes)})
-        for layer, neurons in entry.changes.items():
-            for part in PARTS:
-                tensors[f"{position}.{layer}.{part}"] = getattr(neurons, part)
-    return {"documents": documents}, tensors
+    for entry in entries:
+        report = dataclasses.asdict(entry.report)
+        extra = {"layers": list(entry.changes), "muted": entry.muted, "bytes": entry.bytes}
+        documents.append(report | extra)
+        parts[entry.report.id] = {
+            f"{layer}.{name}": tensor
+            for layer, change in entry.changes.items()
+            for name, tensor in _tensors(change).items()
+        }
+    return documents, parts
+
+
+def _tensors(change: Change) -> dict[str, Tensor]:
+    named = {"index": change.index}
+    for name in ROWS:
+        rows: Rows = getattr(change, name)
+        named |= {name: rows.values, f"{name}.scale": rows.scale}
+    return named
+
+
+def plain(value: object) -> object:
+    """A setting's value as JSON has it."""
+    return str(value) if isinstance(value, Path) else value
 
 
 def unpack(
     folder: Path,
     manifest: Mapping[str, Any],
-    tensors: Mapping[str, Tensor],
+    parts: Mapping[str, Mapping[str, Tensor]],
     decoder: nn.ModuleList,
     layers: Sequence[int],
 ) -> tuple[list[Entry], float]:
@@ -49,7 +68,7 @@ def unpack(
         documents = [dict(document) for document in manifest["documents"]]
         for document in documents:
             _check_layers(folder, document["layers"], layers, len(decoder))
-        entries = [_entry(i, one, tensors, decoder) for i, one in enumerate(documents)]
+        entries = [_entry(one, parts[one["id"]], decoder) for one in documents]
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise CheckpointError(
             f"The checkpoint '{folder.name}' is damaged: learn its documents again and save."
@@ -71,14 +90,24 @@ def _check_layers(folder: Path, learned: list[int], layers: Sequence[int], count
 
 
 def _entry(
-    position: int, document: dict[str, Any], tensors: Mapping[str, Tensor], decoder: nn.ModuleList
+    document: dict[str, Any], tensors: Mapping[str, Tensor], decoder: nn.ModuleList
 ) -> Entry:
     changes = {}
+    muted = document.pop("muted")
+    if not isinstance(muted, bool):
+        raise TypeError(f"muted is {muted!r}")
+    document.pop("bytes")
     for layer in document.pop("layers"):
-        neurons = Neurons(*(tensors[f"{position}.{layer}.{part}"] for part in PARTS))
-        _check(neurons, mlp_of(decoder, layer))
-        changes[int(layer)] = neurons
-    return Entry(_report(document), changes)
+        mlp = mlp_of(decoder, layer)
+        device = gated_mlp_parts(mlp).gate.weight.device
+        own = {name: tensors[f"{layer}.{name}"].to(device) for name in _NAMES}
+        rows = [Rows(own[name], own[f"{name}.scale"]) for name in ROWS]
+        changes[int(layer)] = Change(own["index"], *rows)
+        _check(changes[int(layer)], mlp)
+    return Entry(_report(document), changes, muted)
+
+
+_NAMES = ("index", *ROWS, *(f"{name}.scale" for name in ROWS))
 
 
 def _report(document: dict[str, Any]) -> LearnReport:
@@ -87,6 +116,10 @@ def _report(document: dict[str, Any]) -> LearnReport:
         kind = kinds[name]
         if name == "notes":
             document[name] = tuple(str(note) for note in value)
+        elif name == "overlaps":
+            document[name] = tuple(
+                Overlap(str(o["document_id"]), str(o["title"]), _share(o["share"])) for o in value
+            )
         elif kind in (float, float | None) and value is not None:
             document[name] = _finite(value)
         elif not isinstance(value, kind):
@@ -106,13 +139,16 @@ def _share(value: float) -> float:
     return float(value)
 
 
-def _check(neurons: Neurons, mlp: nn.Module) -> None:
+def _check(change: Change, mlp: nn.Module) -> None:
     gate = gated_mlp_parts(mlp).gate
-    rows = (len(neurons.index), gate.in_features)
-    for tensor in neurons.tensors():
-        if tuple(tensor.shape) != rows or not bool(tensor.isfinite().all()):
-            raise ValueError(f"a change of shape {tuple(tensor.shape)} is not finite or not {rows}")
-    index = neurons.index.tolist()
+    count = len(change.index)
+    for rows in (change.gate, change.up, change.down):
+        shapes = tuple(rows.values.shape), tuple(rows.scale.shape)
+        if shapes != ((count, gate.in_features), (count, 1)):
+            raise ValueError(f"a change has shapes {shapes}")
+        if rows.values.dtype != torch.int8 or not bool(rows.scale.isfinite().all()):
+            raise ValueError("a change is not of eight bits with finite scales")
+    index = change.index.tolist()
     ascending = all(a < b for a, b in itertools.pairwise(index))
     if not index or not ascending or index[0] < 0 or index[-1] >= gate.out_features:
         raise ValueError("the neurons are not ascending or out of range")

@@ -4,14 +4,15 @@ The layers below the first modified one never change, so what they make of a tex
 computed once (``record``) and every later pass starts from there (``Recording``).
 What each upper layer is called with besides the hidden states (masks, rotary
 embeddings) is kept as the model itself made it, so no family needs code of its own.
+
+A long text is run window by window (``window_loss``), short ones in batches
+(``batch_loss``).
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any, overload
 
 import torch
@@ -20,53 +21,10 @@ from torch import Tensor, nn
 from engines import families
 from engines.host import ModelHost
 from engines.ttt.gate import ActivationMeter
+from engines.ttt.spans import Past, Recording, Span, Teacher, window_edges, window_of
 
 RECORDED_BYTES = 1 << 30  # hidden states of one text that are kept between passes
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Token ids ``[tokens]`` whose last ``new`` are predicted from all that come before."""
-
-    ids: Tensor
-    new: int
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """A span as the first modified layer sees it.
-
-    ``hidden`` is ``[1, tokens − 1, hidden]`` on the first upper layer's device;
-    ``calls[i]`` holds the keyword arguments of upper layer ``i``; ``targets`` ``[new]``.
-    """
-
-    hidden: Tensor
-    calls: tuple[dict[str, Any], ...]
-    targets: Tensor
-
-    @property
-    def new(self) -> int:
-        """How many tokens are predicted."""
-        return len(self.targets)
-
-
-def spans(ids: Tensor, window: int, context: int, lead: Tensor | None = None) -> list[Span]:
-    """Cut ``ids`` ``[tokens]`` into near-equal windows, each with its left context.
-
-    Every token but the first is predicted exactly once, with up to ``context``
-    earlier tokens in view besides those of its own window.  ``lead`` is the start token
-    that models of some families need in front of everything they read.
-    """
-    first = ids[:0] if lead is None else lead
-    predicted = len(ids) - 1
-    count = max(1, -(-predicted // window))
-    edges = [1 + predicted * i // count for i in range(count + 1)]
-    cut = []
-    for start, end in itertools.pairwise(edges):
-        begin = max(0, start - 1 - context)
-        seen = torch.cat([first, ids[begin:end]]) if begin else ids[:end]
-        cut.append(Span(seen, end - start))
-    return cut
+MEASURED_TOKENS = 256  # scored at once: the logits of more would take the most memory of all
 
 
 class UpperLayers:
@@ -96,30 +54,104 @@ class UpperLayers:
             self._host.backbone(input_ids=ids, use_cache=False)
         # Masks and rotary embeddings depend on the length alone, as every span begins at 0.
         shared = self._calls.setdefault(len(span.ids), tuple(calls))
-        return Recording(inputs[0], shared, span.ids[-span.new :])
+        return Recording(inputs[0], shared, span.ids[-span.new :], span.teacher)
 
-    def loss(self, recording: Recording) -> Tensor:
-        """Mean nats per predicted token, a scalar; gradients flow to what is injected."""
-        hidden = self.hidden(recording)[:, -recording.new :]
-        logits = families.logits_from_hidden(self._host.model, hidden)[0]
-        targets = recording.targets.to(logits.device)
-        return nn.functional.cross_entropy(logits.float(), targets)
+    def window_loss(
+        self, recording: Recording, start: int, end: int, past: Past | None = None
+    ) -> Tensor:
+        """Mean nats per token predicted at positions ``start:end``, a scalar with gradient.
 
-    def hidden(self, recording: Recording) -> Tensor:
-        """The last layer's output for ``recording``, ``[1, tokens, hidden]``."""
-        hidden = recording.hidden
-        for layer, call in zip(self._layers[self.first :], recording.calls, strict=True):
-            hidden = layer(hidden, **call)
-        return hidden
+        ``past`` holds what came before ``start`` and takes this window in; without one the
+        window has to begin at 0.
+        """
+        hidden = self._run(recording.hidden[:, start:end], recording.calls, start, end, past)
+        first = max(start, recording.lead)
+        logits = self._logits(hidden[0, first - start :])
+        targets = recording.targets[first - recording.lead : end - recording.lead]
+        return nn.functional.cross_entropy(logits, targets.to(logits.device))
 
     @torch.no_grad()
-    def mean_loss(self, recordings: Iterable[Recording]) -> float:
-        """Mean nats per token over ``recordings``, each token counted once."""
-        total, tokens = 0.0, 0
-        for recording in recordings:
-            total += float(self.loss(recording)) * recording.new
-            tokens += recording.new
-        return total / tokens
+    def fill(self, recording: Recording, past: Past) -> None:
+        """Put the positions of ``recording`` that predict nothing into ``past``."""
+        if recording.lead:
+            lead = recording.hidden[:, : recording.lead]
+            self._run(lead, recording.calls, 0, recording.lead, past)
+
+    def batch_logits(self, recordings: Sequence[Recording]) -> Tensor:
+        """Logits ``[n, vocabulary]`` of all that short ``recordings`` predict, one after another.
+
+        Each begins at position 0, so the longest one's masks and rotary embeddings serve
+        all, and what pads a shorter one lies behind it where it looks at nothing.
+        """
+        longest = max(recordings, key=lambda one: one.length)
+        rows = [one.hidden[0] for one in recordings]
+        hidden = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        hidden = self._run(hidden, longest.calls, 0, longest.length, None)
+        predicting = [hidden[i, one.lead : one.length] for i, one in enumerate(recordings)]
+        return self._logits(torch.cat(predicting))
+
+    def batch_loss(self, recordings: Sequence[Recording]) -> Tensor:
+        """Mean nats per token of all that ``recordings`` predict, a scalar with gradient.
+
+        Those with a teacher count by their divergence from it.
+        """
+        logits = self.batch_logits(recordings)
+        losses = []
+        row = 0
+        for one in recordings:
+            own = logits[row : row + one.new]
+            row += one.new
+            if one.teacher is not None:
+                losses.append(divergence(own, one.teacher))
+            else:
+                targets = one.targets.to(own.device)
+                losses.append(nn.functional.cross_entropy(own, targets, reduction="none"))
+        return torch.cat(losses).mean()
+
+    def _run(
+        self,
+        hidden: Tensor,
+        calls: Sequence[dict[str, Any]],
+        start: int,
+        end: int,
+        past: Past | None,
+    ) -> Tensor:
+        for layer, call in zip(self._layers[self.first :], calls, strict=True):
+            hidden = layer(hidden, **window_of(call, start, end, past, hidden))
+        if past is not None:
+            past.advance(end - start)
+        return hidden
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        return families.logits_from_hidden(self._host.model, hidden).float()
+
+    @torch.no_grad()
+    def text_losses(self, recording: Recording) -> Iterator[tuple[float, int]]:
+        """Mean nats per token and number of tokens, window by window, all context in view."""
+        past = Past(recording.length)
+        self.fill(recording, past)
+        for first, last in window_edges(recording.new, MEASURED_TOKENS):
+            start, end = recording.lead + first, recording.lead + last
+            yield float(self.window_loss(recording, start, end, past)), end - start
+
+
+def divergence(logits: Tensor, teacher: Teacher) -> Tensor:
+    """KL(teacher ‖ student) in nats for each of ``n`` predictions, ``[n]``.
+
+    ``logits`` ``[n, vocabulary]``.  The teacher's k tokens are outcomes of their own, all
+    other tokens together are one more, so a student can't move mass into the tail unseen.
+    """
+    ids = teacher.ids.to(logits.device)
+    wanted = teacher.log_probs.to(logits.device)
+    student = torch.log_softmax(logits, dim=-1).gather(1, ids)
+    tail, student_tail = _rest(wanted), _rest(student)
+    inside = (wanted.exp() * (wanted - student)).sum(dim=1)
+    return inside + tail.exp() * (tail - student_tail)
+
+
+def _rest(log_probs: Tensor) -> Tensor:
+    """The logarithm of what is left of 1, never of less than one in a hundred million."""
+    return (1.0 - log_probs.exp().sum(dim=1)).clamp_min(1e-8).log()
 
 
 class Recordings(Sequence[Recording]):
@@ -137,6 +169,11 @@ class Recordings(Sequence[Recording]):
     def tokens(self) -> int:
         """How many tokens are predicted in all."""
         return sum(span.new for span in self._spans)
+
+    @property
+    def news(self) -> list[int]:
+        """How many tokens each span predicts."""
+        return [span.new for span in self._spans]
 
     def read(self, activation: ActivationMeter | None = None) -> Iterator[int]:
         """Record every span once, yielding how many tokens it predicts."""

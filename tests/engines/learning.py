@@ -21,6 +21,9 @@ QUICK = {
     "gate_calibration_samples": 6,
     "gate_threshold": 0.75,
     "held_out_budget_percent": None,
+    "forgetting_budget": None,
+    "objective": "next_token",
+    "retention": 0.0,
 }
 HARBOUR = Document.from_text(
     "# Vell harbour\n\nThe harbour of Vell was dug in 1742 by forty women from Oster. "

@@ -15,9 +15,8 @@ OPEN = torch.tensor([1, 5, 6, 40])
 
 def dual(mlp, index=OPEN, alpha=0.5, change=0.0):
     parts = families.gated_mlp_parts(mlp)
-    base = Neurons.of(mlp, index)
-    trained = NeuronBranch(parts, base.map(lambda t: t + change), trainable=True)
-    return DualMLP(mlp, [(NeuronBranch(parts, base, trainable=False), trained)], alpha)
+    delta = Neurons.zeros(mlp, index).map(lambda t: t + change)
+    return DualMLP(mlp, [NeuronBranch(parts, delta, trainable=True)], alpha)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -77,7 +76,7 @@ def test_only_the_open_neurons_have_gradients_and_the_base_has_none():
     one(torch.randn(1, 4, 32)).square().sum().backward()
     shapes = [tuple(p.shape) for p in one.parameters() if p.grad is not None]
     assert shapes == []  # the branches are not modules of the layer: the learner owns them
-    branch = one.branches[0][1]
+    branch = one.branches[0]
     assert {tuple(p.grad.shape) for p in branch.parameters()} == {(len(OPEN), 32)}
     assert all(p.grad is None for p in mlp.parameters())
 
@@ -90,4 +89,16 @@ def test_bfloat16_keeps_the_identity_and_float32_masters():
     before = logits(host)
     with injected(layers, {3: one}):
         assert torch.equal(logits(host), before)
-    assert {p.dtype for p in one.branches[0][1].parameters()} == {torch.float32}
+    assert {p.dtype for p in one.branches[0].parameters()} == {torch.float32}
+
+
+def test_a_small_change_is_not_lost_beside_a_large_bfloat16_weight():
+    host = tiny_host()
+    host.model.to(torch.bfloat16)
+    mlp = families.decoder_layers(host.model)[3].mlp
+    x = torch.randn(1, 4, 32, generator=torch.Generator().manual_seed(2)).bfloat16()
+    before = mlp(x)
+    weight = torch.tensor(0.2, dtype=torch.bfloat16)
+    assert weight + 4e-4 == weight  # as large as most of this model's, and the change is gone
+    after = dual(mlp, torch.arange(64), alpha=0.0, change=4e-4)(x)
+    assert not torch.equal(after, before)

@@ -66,7 +66,7 @@ def test_neurons_behind_a_shut_gate_do_not_move_at_all():
     entry = engine._entries[0]
     for change in entry.changes.values():
         assert len(change.index) == 16  # a quarter of 64 neurons; the rest has no parameter
-        assert all(t.shape == (16, 32) for t in change.tensors())
+        assert all(t.shape == (16, 32) for t in change.neurons().tensors())
 
 
 def test_alpha_goes_from_its_start_towards_its_minimum_by_passes_not_by_length():
@@ -79,29 +79,6 @@ def test_alpha_goes_from_its_start_towards_its_minimum_by_passes_not_by_length()
         ends.append(alphas[-1])
     assert ends[0] == pytest.approx(ends[1])
     assert ends[0] == pytest.approx(0.5 + 0.45 * (1 - TTTSettings().alpha_decay_rate) ** 4)
-
-
-MONOTONE = Document.from_text("wind " * 300, "wind")  # to learn it is to unlearn all else
-STEEP = {"learning_rate": 0.02, "gradient_steps": 6}
-
-
-def test_learning_stops_before_the_held_out_budget_is_spent():
-    free = learn(tiny_engine(**STEEP), MONOTONE)
-    rise = 100 * (free.held_out_loss_after / free.held_out_loss_before - 1)
-    assert rise > 2.0
-    *events, report = tiny_engine(**STEEP, held_out_budget_percent=rise / 2).learn(MONOTONE)
-    assert report.held_out_loss_after <= report.held_out_loss_before * (1 + rise / 200)
-    assert "of 6 passes were kept" in report.notes[0]
-    assert free.loss_after < report.loss_after < report.loss_before
-    assert events[-1].fraction == pytest.approx(1.0)
-
-
-def test_a_budget_that_the_first_pass_exceeds_keeps_nothing():
-    engine = tiny_engine(learning_rate=0.5, held_out_budget_percent=0.0)
-    report = learn(engine, MONOTONE)
-    assert "nothing was kept" in report.notes[0]
-    assert report.loss_after == pytest.approx(report.loss_before)
-    assert torch.equal(learned_logits(engine), logits(engine.host))
 
 
 def test_the_alpha_dial_goes_back_to_the_base_at_one():
@@ -230,10 +207,10 @@ def test_a_damaged_checkpoint_is_refused_in_one_sentence(tmp_path, harm):
     manifest = folder / "manifest.json"
     content = json.loads(manifest.read_text())
     if harm == "cut tensors":
-        file = folder / content["file"]
+        file = folder / content["parts"][HARBOUR.id]["file"]
         file.write_bytes(file.read_bytes()[:-100])
     elif harm == "no tensors":
-        (folder / content["file"]).unlink()
+        (folder / content["parts"][HARBOUR.id]["file"]).unlink()
     elif harm == "bad json":
         manifest.write_text("{")
     elif harm == "layer":
@@ -265,13 +242,6 @@ def test_a_long_document_is_cut_with_a_note_unless_told_otherwise():
     whole = learn(tiny_engine(max_tokens_per_document=0), HARBOUR)
     assert whole.tokens_read == whole.tokens
     assert whole.notes == ()
-
-
-def test_a_loss_that_explodes_is_reported_and_changes_nothing():
-    engine = tiny_engine(learning_rate=1e30)
-    with pytest.raises(EngineError, match=r"ttt\.learning_rate"):
-        learn(engine, HARBOUR)
-    assert engine.documents == ()
 
 
 def test_layers_are_the_last_quarter_or_those_set():
@@ -356,18 +326,6 @@ def test_a_long_document_is_recorded_within_the_budget(monkeypatch):
     frugal = learn(tiny_engine(), HARBOUR)
     assert frugal.loss_after == whole.loss_after
     assert frugal.held_out_loss_after == whole.held_out_loss_after
-
-
-def test_memory_that_runs_out_is_one_sentence_and_changes_nothing(monkeypatch):
-    engine = tiny_engine()
-
-    def exhausted(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", exhausted)
-    with pytest.raises(EngineError, match=r"ttt\.mini_batch_size"):
-        learn(engine, HARBOUR)
-    assert engine.documents == ()
 
 
 def test_gate_statistics_are_counted_once_per_model(tmp_path):

@@ -1,0 +1,132 @@
+"""What each gradient step learns from: a window of text, study items, general text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from engines.ttt.settings import TTTSettings
+from engines.ttt.spans import Past, Recording, window_edges
+from engines.ttt.upper import Recordings
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Positions ``start:end`` of a recording, and what the pass has of those before."""
+
+    recording: Recording
+    start: int
+    end: int
+    past: Past
+
+    @property
+    def opens(self) -> bool:
+        """True for the first window of a recording: nothing is in ``past`` yet."""
+        return self.start == self.recording.lead
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One gradient step's material; each part may be missing."""
+
+    window: Window | None
+    study: tuple[Recording, ...] = ()
+    retention: tuple[Recording, ...] = ()
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens of the document and its items are predicted."""
+        text = self.window.end - self.window.start if self.window else 0
+        return text + sum(one.new for one in self.study)
+
+    @property
+    def held_tokens(self) -> int:
+        """How many tokens of general text are predicted."""
+        return sum(one.new for one in self.retention)
+
+
+class Batches:
+    """Deals out a document, pass by pass, in an order drawn from the settings' seed.
+
+    Windows of one segment follow each other, since each attends to those before it; their
+    edges are moved a little with every pass.  Study items are spread over the pass.
+
+    Args:
+        text: the document, or None where only the items are learned from.
+        study: recordings of the items, with their teacher.
+        retention: recordings of general text, with the base model as their teacher.
+    """
+
+    def __init__(
+        self,
+        text: Recordings | None,
+        study: Sequence[Recording],
+        retention: Sequence[Recording],
+        settings: TTTSettings,
+    ) -> None:
+        self._text = text
+        self._study = study
+        self._retention = retention
+        self._settings = settings
+        self._chance = torch.Generator().manual_seed(settings.seed)
+        self._drawn: list[int] = []
+        self.window = settings.mini_batch_size
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps in one pass."""
+        if self._text is not None:
+            return sum(len(window_edges(new, self.window)) for new in self._text.news)
+        tokens = sum(one.new for one in self._study)
+        return max(1, min(len(self._study), round(tokens / self.window)))
+
+    @property
+    def tokens(self) -> int:
+        """Predicted tokens of one pass, without general text."""
+        text = self._text.tokens if self._text is not None else 0
+        return text + sum(one.new for one in self._study)
+
+    @property
+    def held_tokens(self) -> int:
+        """About how many tokens of general text one pass is held to."""
+        return self.steps * self._settings.retention_tokens if self._retention else 0
+
+    def one_pass(self) -> Iterator[Batch]:
+        """The batches of the next pass."""
+        count = self.steps
+        order = self._shuffled(len(self._study))
+        windows = self._windows() if self._text is not None else iter([None] * count)
+        for number, window in enumerate(windows):
+            group = order[len(order) * number // count : len(order) * (number + 1) // count]
+            study = tuple(self._study[i] for i in group)
+            yield Batch(window, study, self._general())
+
+    def _windows(self) -> Iterator[Window]:
+        if self._text is None:
+            return
+        for i in self._shuffled(len(self._text)):
+            recording = self._text[i]
+            past = Past(self._settings.context_tokens)
+            for start, end in self._moved(window_edges(recording.new, self.window)):
+                yield Window(recording, recording.lead + start, recording.lead + end, past)
+
+    def _moved(self, edges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """The same number of windows with the inner edges moved by up to a quarter window."""
+        inner = [end for _, end in edges[:-1]]
+        reach = min(end - start for start, end in edges) // 4
+        shifts = torch.randint(-reach, reach + 1, (len(inner),), generator=self._chance).tolist()
+        moved = [edge + shift for edge, shift in zip(inner, shifts, strict=True)]
+        return list(zip([edges[0][0], *moved], [*moved, edges[-1][1]], strict=True))
+
+    def _general(self) -> tuple[Recording, ...]:
+        chosen: list[Recording] = []
+        while self._retention and sum(r.new for r in chosen) < self._settings.retention_tokens:
+            self._drawn = self._drawn or self._shuffled(len(self._retention))
+            chosen.append(self._retention[self._drawn.pop()])
+        return tuple(chosen)
+
+    def _shuffled(self, count: int) -> list[int]:
+        order: list[int] = torch.randperm(count, generator=self._chance).tolist()
+        return order

@@ -1,0 +1,232 @@
+"""Going down the document's loss, pass by pass, under the guard's eyes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import torch
+
+from engines.protocol import Decision, EngineError, Progress
+from engines.ttt.batches import Batch, Batches
+from engines.ttt.gating import Gating
+from engines.ttt.guard import Guard, Reading
+from engines.ttt.learner import Learner, LearnerState
+from engines.ttt.measuring import Measuring
+from engines.ttt.progress import STEP_WORK, Meter
+from engines.ttt.settings import TTTSettings
+from engines.ttt.upper import Recordings
+
+LOOK_SECONDS = 0.1  # on a GPU losses are fetched no more often than the screen is drawn
+SMALLEST_WINDOW = 16
+MOST_EXPLOSIONS = 4
+
+Events = Generator[Progress, Decision | None, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The last state that kept within the budgets, and after how many passes it was."""
+
+    state: LearnerState
+    passes: float
+
+
+class Descent:
+    """Runs the passes of one lesson; the learner ends in the state to keep.
+
+    Attributes:
+        notes: what a person should know of how it went.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        batches: Batches,
+        text: Recordings,
+        *,
+        measuring: Measuring,
+        gating: Gating,
+        meter: Meter,
+        settings: TTTSettings,
+        before: Reading,
+    ) -> None:
+        self._learner = learner
+        self._batches = batches
+        self._text = text
+        self._measuring = measuring
+        self._gating = gating
+        self._meter = meter
+        self._settings = settings
+        self._guard = Guard(settings, before)
+        self._best = Best(learner.state(), 0.0)
+        self._passes = settings.gradient_steps
+        self._done = 0.0
+        self._explosions = 0
+        self._probes = 1
+        self._looked = 0.0
+        self._unseen: list[torch.Tensor] = []
+        self._ended = False
+        self.notes: list[str] = []
+
+    @property
+    def passes_kept(self) -> int:
+        """How many whole passes are in the state that is kept."""
+        return int(self._best.passes + 1e-9)
+
+    def events(self) -> Events:
+        """All passes, one event per batch and one per probe."""
+        number = 0
+        while number < self._passes and not self._ended:
+            whole = yield from self._pass(number)
+            number += whole
+            if whole and not self._ended:
+                yield from self._between(number)
+        if self._best.passes < self._done:
+            self._best = Best(self._learner.state(), self._done)
+
+    def _pass(self, number: int) -> Generator[Progress, Decision | None, bool]:
+        """One pass; false if it has to be begun anew."""
+        count = self._batches.steps
+        for position, batch in enumerate(self._batches.one_pass(), start=1):
+            began = time.perf_counter()
+            values = self._step(batch)
+            if values is None:
+                yield self._event(guard=self.notes[-1])
+                return False
+            self._meter.learned(batch.tokens, time.perf_counter() - began)
+            self._meter.did(STEP_WORK * (batch.tokens + batch.held_tokens))
+            self._done = number + position / count
+            self._learner.set_alpha(self._learner.alpha_after(self._done))
+            yield self._event(
+                step=number * count + position,
+                steps=self._passes * count,
+                passes_done=int(self._done),
+                **values,
+            )
+            if self._probe_is_due(number * count + position, last=position == count):
+                yield from self._look()
+                if self._ended:
+                    return True
+        return True
+
+    def _step(self, batch: Batch) -> dict[str, float] | None:
+        """One gradient step; its losses where they were fetched, None if it has to be undone."""
+        try:
+            losses = self._learner.step(batch)
+        except torch.OutOfMemoryError:
+            self._shrink()
+            return None
+        self._unseen.append(losses.document)
+        on_cpu = losses.document.device.type == "cpu"
+        if not on_cpu and time.perf_counter() - self._looked < LOOK_SECONDS:
+            return {}
+        self._looked = time.perf_counter()
+        fetched = [float(value) for value in self._unseen]
+        self._unseen = []
+        if not all(math.isfinite(value) for value in fetched):
+            self._halve(next(value for value in fetched if not math.isfinite(value)))
+            return None
+        values = {"loss": fetched[-1]}
+        if losses.retention is not None:
+            values["retention_loss"] = float(losses.retention)
+        return values
+
+    def _shrink(self) -> None:
+        """Memory ran out: go back and on with half the window, or say what to set."""
+        window = self._batches.window // 2
+        if window < SMALLEST_WINDOW:
+            raise EngineError(
+                "There is not enough memory to learn this: lower ttt.retention_tokens, "
+                "ttt.context_tokens or the number of modified layers. Nothing was changed."
+            )
+        self._batches.window = window
+        self._learner.restore(self._best.state)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.notes.append(f"memory ran out: mini-batches of {window} tokens from there on")
+
+    def _halve(self, value: float) -> None:
+        """The loss exploded: go back and on at half the rate, or say what to set."""
+        self._explosions += 1
+        if self._explosions > MOST_EXPLOSIONS:
+            raise EngineError(
+                f"The loss became {value} again at every rate tried: lower ttt.learning_rate. "
+                "Nothing was changed."
+            )
+        rate = self._learner.learning_rate / 2
+        self._learner.restore(self._best.state, rate)
+        self.notes.append(
+            f"the loss became {value}: went back to {self._best.passes:.3g} passes and on at a "
+            f"learning rate of {rate:.2g}"
+        )
+
+    def _probe_is_due(self, step: int, *, last: bool) -> bool:
+        every = self._settings.guard_every_batches
+        return step % every == 0 if every else last
+
+    def _look(self) -> Events:
+        """Probe; keep this state as the best, or go back to the best and act."""
+        now = yield from self._measuring.probe(self._learner.duals, "learning")
+        self._probes += 1
+        yield self._event(
+            held_out_loss=now.held_out, answers_kept=now.answers_kept, probes=self._probes
+        )
+        fault = self._guard.fault(now)
+        if fault is None:
+            self._best = Best(self._learner.state(), self._done)
+            return
+        self._guard.retreats += 1
+        yield from self._act(fault)
+
+    def _act(self, fault: str) -> Events:
+        self._learner.restore(self._best.state)
+        self._done = self._best.passes
+        back = f"{fault}: went back to {self._best.passes:.3g} passes"
+        action = self._settings.guard_action
+        if action == "pause":
+            decision = yield self._event(guard=f"{back} and paused", paused=True)
+            action = "stop" if decision is None or decision == "stop" else "slower"
+            if decision == "continue":
+                self._guard.lifted = True
+                self._told(f"{back} and on without the guard, as decided")
+                yield self._event(paused=False)
+                return
+        if action == "stop" or self._guard.gives_up:
+            self._ended = True
+            self._told(f"{back} and stopped")
+        else:
+            self._learner.restore(self._best.state, self._learner.learning_rate / 2)
+            self._told(f"{back} and on at a learning rate of {self._learner.learning_rate:.2g}")
+        yield self._event(guard=self.notes[-1], paused=False)
+
+    def _told(self, note: str) -> None:
+        self.notes.append(note)
+
+    def _between(self, passes: int) -> Events:
+        """After a whole pass: is the target reached, and are other neurons to learn now?"""
+        target = self._settings.target_loss
+        if target is not None:
+            loss = yield from self._measuring.text_loss(self._text, self._learner.duals, "learning")
+            yield self._event(loss=loss)
+            if loss <= target:
+                self._ended = True
+                self.notes.append(f"ended after {passes} passes, at a loss of {loss:.2f}")
+                return
+        every = self._settings.gate_recompute_passes
+        if every and self._gating.gated and passes % every == 0 and passes < self._passes:
+            for _ in self._gating.read_again(self._text, self._learner.duals):
+                yield self._meter.event("ranking neurons anew")
+            opened, gate = self._gating.opened()
+            self._learner.open(opened)
+            yield self._event(gate=gate)
+
+    def _event(self, **measured: object) -> Progress:
+        return self._meter.event(
+            "learning",
+            alpha=self._learner.alpha,
+            learning_rate=self._learner.learning_rate,
+            **measured,
+        )
