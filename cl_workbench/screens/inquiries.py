@@ -9,10 +9,13 @@ from typing import Any
 from textual.app import App
 
 from cl_workbench.assembly import read_options, sampling
+from cl_workbench.history import History
 from cl_workbench.home import Home
 from cl_workbench.screens.alpha_preview import AlphaPreviewScreen
 from cl_workbench.screens.ask_text import AskTextScreen
+from cl_workbench.screens.checkpoint_list import CheckpointsScreen
 from cl_workbench.screens.drawing import Drawing
+from cl_workbench.screens.history_table import HistoryScreen
 from cl_workbench.screens.knock_out import KnockOutScreen
 from cl_workbench.screens.study_review import StudyReviewScreen
 from cl_workbench.settings import Settings
@@ -75,6 +78,17 @@ class Inquiries:
         options = read_options(self._settings)
         screen = StudyReviewScreen(self._streams, path, options, self._home.root / EXPORTS)
         return await self._app.push_screen_wait(screen)
+
+    async def saved(self) -> Path | None:
+        """Look at the saved states; the folder of the one to open, or None."""
+        screen = CheckpointsScreen(self._streams, self._home, self._drawing.learned_count)
+        name = await self._app.push_screen_wait(screen)
+        return None if name is None else self._home.checkpoint(name)
+
+    async def history(self) -> None:
+        """Look at what was ever learned."""
+        exports = self._home.root / EXPORTS
+        await self._app.push_screen_wait(HistoryScreen(History(self._home.history), exports))
 
     def _documents(self, first: str | None) -> list[LearnReport]:
         """The documents that count now, ``first`` before the others."""

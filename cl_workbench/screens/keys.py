@@ -57,8 +57,10 @@ BINDINGS: list[BindingType] = [
     ),
     Binding("a", "preview_alpha", "α preview", show=False, id="alpha.preview",
             tooltip="Answer the last question at several α, and choose one"),
-    Binding("w", "knock_out", "what it rests on", show=False, id="knock_out",
-            tooltip="Answer the last question without each learned document"),
+    Binding("e", "knock_out", "effect", show=False, id="knock_out",
+            tooltip="Show what the last answer rests on: ask without each learned document"),
+    Binding("i", "study", "study items", show=False, id="study",
+            tooltip="Prepare, read and change the items the chosen file is studied by"),
     Binding("p", "learn_path", "path", show=False, id="learn.path",
             tooltip="Learn a path that you type"),
     Binding("v", "switch_voice", "voice", show=False, id="voice",
@@ -70,8 +72,10 @@ BINDINGS: list[BindingType] = [
             tooltip="Copy the last answer to the clipboard"),
     Binding("s", "save", "save", show=False, id="save",
             tooltip="Save what was learned under a name"),
-    Binding("o", "open", "open", show=False, id="open",
-            tooltip="Open what was saved, in place of the present"),
+    Binding("o", "open", "saved states", show=False, id="open",
+            tooltip="Open, compare, rename or delete what was saved"),
+    Binding("H", "history", "history", show=False, id="history",
+            tooltip="Show every document that was ever learned, and export the table"),
     Binding("R", "reset", "reset", show=False, id="reset",
             tooltip="Forget everything that was learned"),
     Binding("1", "pane('learn')", "learn pane", show=False, priority=True,
@@ -99,3 +103,9 @@ BINDINGS: list[BindingType] = [
     Binding("f2", "app.save_screenshot", "screenshot", show=False, id="screenshot",
             key_display="F2", tooltip="Save a picture of the screen"),
 ]  # fmt: skip
+
+PROGRAM_KEYS: list[BindingType] = [
+    Binding("ctrl+p", "palette", "Every command by name, and the theme"),
+    Binding("ctrl+c", "copy", "Copy the text marked with the mouse"),
+    Binding("ctrl+q", "quit", "Quit"),
+]

@@ -13,7 +13,6 @@ from textual.app import App
 from cl_workbench.assembly import read_options
 from cl_workbench.home import Home
 from cl_workbench.screens.ask_text import AskTextScreen
-from cl_workbench.screens.choose import ChooseScreen
 from cl_workbench.screens.confirm import ConfirmScreen
 from cl_workbench.session import Session
 from cl_workbench.settings import Settings
@@ -25,7 +24,6 @@ from widgets.plain_text import fitted, one_line
 
 NAMES_SHOWN = 5
 _NAME_WIDTH = 24  # five of them make two lines of the dialog
-_MANIFEST = "manifest.json"
 
 
 class Requests:
@@ -98,37 +96,27 @@ class Requests:
 
     async def save(self) -> None:
         """Ask for a name and save under it; a name in use is confirmed."""
-        screen = AskTextScreen(
-            "Save what was learned", check=name_fault, placeholder="a name, such as harbour-1"
-        )
-        name = await self._app.push_screen_wait(screen)
-        if name is None:
-            return
-        folder = self._home.checkpoint(name)
-        if folder.exists():
-            replace = ConfirmScreen(
-                f"Replace {name}?", "What was saved under this name is lost.", "Yes, replace it"
-            )
-            if not await self._app.push_screen_wait(replace):
-                return
-        self._session.save(folder)
+        folder = await ask_checkpoint(self._app, self._home)
+        if folder is not None:
+            self._session.save(folder)
 
-    async def open(self, learned: int) -> None:
-        """Let one choose a saved state and open it; unsaved learning is asked about."""
-        names = saved_names(self._home.checkpoints)
-        empty = "Nothing is saved yet: learn a document and press s."
-        name = await self._app.push_screen_wait(ChooseScreen("Open", names, empty=empty))
-        if name is None:
-            return
-        if learned:
-            replace = ConfirmScreen(
-                f"Open {name}?",
-                "It takes the place of what is learned now; save that first if you need it.",
-                "Yes, open it",
-            )
-            if not await self._app.push_screen_wait(replace):
-                return
-        self._session.load(self._home.checkpoint(name))
+
+async def ask_checkpoint(app: App[Any], home: Home) -> Path | None:
+    """The folder to save in, by a name that is typed; a name in use is confirmed."""
+    screen = AskTextScreen(
+        "Save what was learned", check=name_fault, placeholder="a name, such as harbour-1"
+    )
+    name = await app.push_screen_wait(screen)
+    if name is None:
+        return None
+    folder = home.checkpoint(name)
+    if folder.exists():
+        replace = ConfirmScreen(
+            f"Replace {name}?", "What was saved under this name is lost.", "Yes, replace it"
+        )
+        if not await app.push_screen_wait(replace):
+            return None
+    return folder
 
 
 def folder_text(folder: Path, preview: FolderPreview) -> str:
@@ -172,13 +160,3 @@ def name_fault(text: str) -> str | None:
     except EngineError as error:
         return str(error)
     return None
-
-
-def saved_names(folder: Path) -> list[str]:
-    """The saved states in ``folder``, the newest first."""
-    try:
-        manifests = [path for path in folder.glob(f"*/{_MANIFEST}") if path.is_file()]
-        manifests.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    except OSError:
-        return []
-    return [path.parent.name for path in manifests if name_fault(path.parent.name) is None]

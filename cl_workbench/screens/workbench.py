@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Footer, Input
@@ -21,7 +21,7 @@ from cl_workbench.screens.conversation import Conversation
 from cl_workbench.screens.drawing import Drawing
 from cl_workbench.screens.help import HelpScreen
 from cl_workbench.screens.inquiries import Inquiries
-from cl_workbench.screens.keys import BINDINGS, MOVES_FOCUS
+from cl_workbench.screens.keys import BINDINGS, MOVES_FOCUS, PROGRAM_KEYS
 from cl_workbench.screens.previews import preview_of
 from cl_workbench.screens.requests import Requests
 from cl_workbench.session import Session
@@ -81,7 +81,7 @@ class WorkbenchScreen(Screen[None]):
         """Begin to draw what the engine thread tells."""
         self._requests = Requests(self.app, self._session, self._home, self._settings)
         self._inquiries = Inquiries(
-            self.app, self._streams, self._known, self._settings, self._tell
+            self.app, self._streams, self._known, self._home, self._settings, self._tell
         )
         self._arrange()
         self.call_after_refresh(self._panes.focus_pane, "documents")
@@ -132,6 +132,7 @@ class WorkbenchScreen(Screen[None]):
             "leave": self._typing,
             "alpha": known.state is not None and known.state.alpha is not None,
             "preview_alpha": known.state is not None and known.state.alpha is not None,
+            "study": known.can("Studies"),
             "knock_out": known.learned_count > 0 and known.can("HasLedger"),
             "copy_answer": bool(known.conversation.last_answer),
         }
@@ -182,6 +183,17 @@ class WorkbenchScreen(Screen[None]):
         """Ask for a path and learn it."""
         busy = self._known.work is not None
         if await self._requests.learn_path(self._panes.tree_of_files.folder):
+            self._show_learning(busy)
+
+    @work(exclusive=True, group="dialog")
+    async def action_study(self) -> None:
+        """Review what the chosen file would be studied by, and learn it so."""
+        chosen = self._panes.tree_of_files.chosen
+        if chosen is None or chosen.is_folder:
+            self._tell("Choose a file in Documents first; its study items are shown.", True)
+        elif (document := await self._inquiries.study(chosen.path)) is not None:
+            busy = self._known.work is not None
+            self._session.learn_document(document)
             self._show_learning(busy)
 
     def _show_learning(self, busy: bool) -> None:
@@ -246,8 +258,15 @@ class WorkbenchScreen(Screen[None]):
 
     @work(exclusive=True, group="dialog")
     async def action_open(self) -> None:
-        """Open what was saved."""
-        await self._requests.open(self._known.learned_count)
+        """Look at what was saved, and open it."""
+        folder = await self._inquiries.saved()
+        if folder is not None:
+            self._session.load(folder)
+
+    @work(exclusive=True, group="dialog")
+    async def action_history(self) -> None:
+        """Look at what was ever learned."""
+        await self._inquiries.history()
 
     def action_alpha(self, direction: int) -> None:
         """Turn the dial by one step."""
@@ -377,10 +396,3 @@ class WorkbenchScreen(Screen[None]):
             ("Program", PROGRAM_KEYS),
         ]
         self.app.push_screen(HelpScreen(groups))
-
-
-PROGRAM_KEYS: list[BindingType] = [
-    Binding("ctrl+p", "palette", "Every command by name, and the theme"),
-    Binding("ctrl+c", "copy", "Copy the text marked with the mouse"),
-    Binding("ctrl+q", "quit", "Quit"),
-]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from scripted_app import Bench, make_bench, run
 from textual.binding import Binding
-from textual.widgets import Input, OptionList
+from textual.widgets import Input
 
 from cl_workbench.screens.ask_text import AskTextScreen
-from cl_workbench.screens.choose import ChooseScreen
+from cl_workbench.screens.checkpoint_list import CheckpointsScreen
 from cl_workbench.screens.help import HelpScreen
 from cl_workbench.screens.keys import BINDINGS
 
@@ -32,8 +32,8 @@ def test_save_reset_and_open_again(tmp_path: Path) -> None:
         await bench.press("y")
         await bench.until(lambda: bench.ledger == [])
         await bench.press("o")
-        await bench.until(lambda: isinstance(bench.app.screen, ChooseScreen))
-        await bench.until(lambda: bool(bench.app.screen.query(OptionList)))
+        await bench.until(lambda: isinstance(bench.app.screen, CheckpointsScreen))
+        await bench.sees("birds-1")
         await bench.press("enter")
         await bench.until(lambda: bench.ledger == ["The aviary"])
 
@@ -73,7 +73,7 @@ def test_the_palette_offers_the_commands_and_textuals_own(tmp_path: Path) -> Non
 
     async def body(bench: Bench) -> None:
         titles = {command.title for command in bench.app.get_system_commands(bench.screen)}
-        assert {"Learn", "Open", "Path", "Save screenshot", "Theme", "Quit"} <= titles
+        assert {"Learn", "Saved states", "Path", "Save screenshot", "Theme", "Quit"} <= titles
         assert "Forget" not in titles  # nothing is learned yet
         bench.app.action_save_screenshot()
         await bench.sees("Saved ")
