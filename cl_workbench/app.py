@@ -42,6 +42,7 @@ class WorkbenchApp(App[int]):
         settings: the settings in force; the theme chosen is written to the user's file.
         open_engine: returns host and engine; told a function that reports progress.
         documents_folder: the folder the tree begins with.
+        fresh: begin with nothing learned, though the last session can be brought back.
         clock: seconds, for the speed of answers; tests give one that stands still.
     """
 
@@ -54,6 +55,7 @@ class WorkbenchApp(App[int]):
         *,
         open_engine: OpenEngine,
         documents_folder: Path,
+        fresh: bool = False,
         clock: Callable[[], float] | None = None,
     ) -> None:
         super().__init__(css_path=asset("themes", "workbench.tcss"))
@@ -63,6 +65,7 @@ class WorkbenchApp(App[int]):
         self.workbench: WorkbenchScreen | None = None
         self._open_engine = open_engine
         self._documents_folder = documents_folder
+        self._fresh = fresh
         self._clock = clock
         self._leave_at: float | None = None
 
@@ -92,13 +95,21 @@ class WorkbenchApp(App[int]):
 
     def _new_session(self) -> Session:
         from cl_workbench.assembly import read_options
+        from cl_workbench.autosave import Autosave
+        from cl_workbench.history import recorder
         from cl_workbench.session import Session
 
+        home = self.home
+        keep = self.settings.get("session.restore") == "always"
         return Session(
             self._open_engine,
             wake=self._wake,
             log_file=self.home.log_file,
             read_options=read_options(self.settings),
+            autosave=Autosave(home.autosave, home.checkpoints, bring_back=not self._fresh)
+            if keep
+            else None,
+            record=recorder(home.history, self.settings),
             clock=self._clock or time.monotonic,
         )
 
@@ -183,10 +194,12 @@ class WorkbenchApp(App[int]):
             self.session.stop()
 
 
-def run_app(home: Home, settings: Settings) -> int:
+def run_app(home: Home, settings: Settings, *, fresh: bool = False) -> int:
     """Run the workbench in this terminal until it is left; returns the exit code."""
-    folder = settings.get("ui.documents_folder") or Path.cwd()
-    app = WorkbenchApp(home, settings, open_engine=_opener(settings), documents_folder=Path(folder))
+    folder = Path(settings.get("ui.documents_folder") or Path.cwd())
+    app = WorkbenchApp(
+        home, settings, open_engine=_opener(settings), documents_folder=folder, fresh=fresh
+    )
     with stderr_to(home.log_file):
         try:
             app.run()

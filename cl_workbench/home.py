@@ -45,6 +45,16 @@ class Home:
     profiles: Path
     log_file: Path
 
+    @property
+    def history(self) -> Path:
+        """The file that lists every document learned in this home."""
+        return self.root / "history.sqlite3"
+
+    @property
+    def autosave(self) -> Path:
+        """The saved state of the session on screen, kept after each change."""
+        return self.root / "session" / "autosave"
+
     @classmethod
     def find(
         cls, override: str | Path | None = None, environment: Mapping[str, str] | None = None

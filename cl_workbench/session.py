@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Protocol
 
 from cl_workbench import engine_jobs
+from cl_workbench.autosave import Autosave
 from cl_workbench.messages import (
     EngineFailed,
     EngineReady,
+    Event,
     JobFailed,
+    LearnDone,
     Loading,
     ModelFacts,
+    Noted,
+    StateChanged,
     Voice,
     Work,
     WorkBegan,
@@ -26,11 +31,21 @@ from cl_workbench.messages import (
 from cl_workbench.outbox import Outbox
 from cl_workbench.pauses import Pause
 from engines.documents import ReadOptions, UnreadableDocument, expand_paths, read_or_fault
-from engines.protocol import Decision, Document, Engine, EngineError, Piece, Sampling, Turn
+from engines.protocol import (
+    Decision,
+    Document,
+    Engine,
+    EngineError,
+    LearnReport,
+    Piece,
+    Sampling,
+    Turn,
+)
 
 log = logging.getLogger(__name__)
 
 Report = Callable[[str, float | None], None]
+Record = Callable[[LearnReport, str, str], None]
 Find = Callable[[], Sequence[Path | Document | UnreadableDocument]]
 
 
@@ -82,6 +97,8 @@ class Session:
         wake: called from the thread when an event should not wait for the screen's timer.
         log_file: named in the sentence for an unexpected error.
         read_options: how documents are read.
+        autosave: keeps what the engine knows after each change, and brings it back.
+        record: told each learned document with the engine's and the model's name.
         clock: seconds, for the speed of answers.
     """
 
@@ -92,6 +109,8 @@ class Session:
         wake: Callable[[], object] = lambda: None,
         log_file: Path | None = None,
         read_options: ReadOptions | None = None,
+        autosave: Autosave | None = None,
+        record: Record | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.outbox = Outbox(wake)
@@ -99,6 +118,8 @@ class Session:
         self._open_engine = open_engine
         self._log_file = log_file
         self._read_options = read_options
+        self._autosave = autosave
+        self._record = record
         self._clock = clock
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._submitted = 0
@@ -220,9 +241,40 @@ class Session:
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
+            if job.work != "other":
+                self._keep()  # a burst of short changes is over, and this may take long
             self.outbox.put(WorkBegan(job.work, waiting=self._queue.qsize()))
             self._run(job)
             self.outbox.put(WorkEnded(job.work))
+            if self._queue.empty():
+                self._keep()
+        self._keep()
+        if self._autosave is not None:
+            self._autosave.close()
+
+    def _keep(self) -> None:
+        if self._autosave is None or self._engine is None:
+            return
+        if fault := self._autosave.keep(self._engine):
+            self.outbox.put(JobFailed(fault))
+
+    def _bring_back(self, engine: Engine) -> None:
+        if self._autosave is None:
+            return
+        told = self._autosave.begin(engine)
+        if engine.documents:
+            self.outbox.put(StateChanged(engine_jobs.state_of(engine)))
+        if told:
+            self.outbox.put(Noted(told))
+
+    def _tell(self, event: Event) -> None:
+        """Tell what a learning does; a learned document is written down and kept at once."""
+        self.outbox.put(event)
+        if not isinstance(event, LearnDone):
+            return
+        if self._record is not None and self._engine is not None and self._host is not None:
+            self._record(event.report, self._engine.name, self._host.name)
+        self._keep()
 
     def _run(self, job: _Job) -> None:
         try:
@@ -253,6 +305,7 @@ class Session:
         self._host, self._engine = host, engine
         facts = ModelFacts(host.name, host.why, str(host.device), host.dtype, host.parameters)
         self.outbox.put(EngineReady(facts, engine_jobs.state_of(engine)))
+        self._bring_back(engine)
 
     def _learn(self, paths: tuple[Path, ...], stop: Callable[[], bool]) -> None:
         self._learn_found(lambda: tuple(expand_paths(paths, self._read_options)), stop)
@@ -261,7 +314,7 @@ class Session:
         if self._engine is None and stop():
             return  # cancelled together with the loading, which tells of it
         job = engine_jobs.LearnJob(
-            self._ready_engine(), stop, self.outbox.put, self._sentence, self._pause.wait
+            self._ready_engine(), stop, self._tell, self._sentence, self._pause.wait
         )
         job.run(find(), lambda path: read_or_fault(path, self._read_options))
 

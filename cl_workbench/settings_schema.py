@@ -76,6 +76,7 @@ SECTIONS = {
     "guard": "What happens when learning a document costs too much of the rest.",
     "generation": "How answers are written.",
     "documents": "How files are read.",
+    "session": "What outlasts the program.",
     "ui": "The screen.",
     "log": "The log file.",
 }
@@ -444,6 +445,14 @@ SETTINGS: tuple[Setting, ...] = (
         unit="megabytes",
         low=0.001,
         high=10_000,
+    ),
+    Setting(
+        "session.restore",
+        "text",
+        "always",
+        "whether what is learned on screen is kept after every change and brought back at the next "
+        "start, also after a crash; never does neither",
+        choices=("always", "never"),
     ),
     Setting("ui.theme", "text", "workbench-dark", "the name of the colour theme"),
     Setting(

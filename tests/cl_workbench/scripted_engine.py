@@ -7,7 +7,6 @@ never waits for a time.
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
@@ -15,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from engines import checkpoints
 from engines.protocol import (
     CheckpointError,
     Decision,
@@ -72,6 +72,7 @@ class Script:
     study_hold: int | None = None
     studied: list[Document] = field(default_factory=list)
     fail_load: str | None = None
+    saves: int = 0
 
     def wait(self, go: threading.Event | None = None) -> None:
         """Hold until ``go``; a test that forgets to set it fails instead of hanging."""
@@ -89,6 +90,7 @@ class ScriptedHost:
         self.device = "cpu"
         self.dtype = "float32"
         self.parameters = 134_515_008
+        self.fingerprint = "scripted"
 
     def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
         """Stream the base's answer, word by word."""
@@ -217,20 +219,31 @@ class ScriptedEngine:
         self._ledger = []
 
     def save(self, folder: Path) -> None:
-        """Write the ledger."""
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = [asdict(report) for report in self._ledger]
-        (folder / "manifest.json").write_text(json.dumps(rows), encoding="utf-8")
+        """Write the ledger and α."""
+        self.script.saves += 1
+        manifest = {
+            "engine": self.name,
+            "model": self.host.name,
+            "fingerprint": self.host.fingerprint,
+            "alpha": self._alpha,
+            "documents": [asdict(report) for report in self._ledger],
+        }
+        checkpoints.write(folder, manifest, {})
 
     def load(self, folder: Path) -> None:
-        """Read the ledger."""
+        """Read the ledger and α."""
         if self.script.fail_load:
             raise CheckpointError(self.script.fail_load)
-        rows = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        host = self.host
+        manifest, _ = checkpoints.read(
+            folder, engine=self.name, model=host.name, fingerprint=host.fingerprint
+        )
+        rows = manifest["documents"]
         for row in rows:
             row["notes"] = tuple(row["notes"])
             row["overlaps"] = tuple(Overlap(**overlap) for overlap in row["overlaps"])
         self._ledger = [LearnReport(**row) for row in rows]
+        self._alpha = manifest["alpha"]
 
     def _progress(
         self, step: int, tokens: int, start: float, document: Document, paused: bool
