@@ -15,7 +15,9 @@ from types import FrameType
 import click
 
 from cl_workbench.commands.ask import ask
+from cl_workbench.commands.checkpoints import checkpoints
 from cl_workbench.commands.config import config
+from cl_workbench.commands.history import history
 from cl_workbench.commands.learn import learn
 from cl_workbench.commands.ledger import ledger
 from cl_workbench.commands.models import models
@@ -44,17 +46,24 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
     epilog=_EPILOG,
 )
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Begin with nothing learned; the last session becomes a checkpoint.",
+)
 @shared_options
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.pass_context
-def cli(context: click.Context) -> int | None:
+def cli(context: click.Context, fresh: bool) -> int | None:
     """Let a small language model learn your document now, and see what it cost."""
     if context.invoked_subcommand is not None:
+        if fresh:
+            raise click.UsageError("--fresh is for the workbench: use it without a command.")
         return None
-    return run_workbench(context.ensure_object(Workspace))
+    return run_workbench(context.ensure_object(Workspace), fresh=fresh)
 
 
-for _command in (learn, study, overlap, ask, ledger, recall, models, config):
+for _command in (learn, study, overlap, ask, ledger, recall, checkpoints, history, models, config):
     cli.add_command(_command)
 
 

@@ -20,6 +20,7 @@ from cl_workbench.commands.overlap import foreseen, overlap_line
 from cl_workbench.commands.reading import path_of, read_documents, tell_failure
 from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
 from cl_workbench.commands.shortcuts import engine_option, guard_option, objective_option
+from cl_workbench.history import recorder
 from cl_workbench.home import made
 from cl_workbench.terminal_text import one_line
 from engines.abilities import Studies
@@ -130,8 +131,9 @@ def _learn_all(
         outcome.model = host.name
         engine = open_engine(workspace, outcome.engine, host, load)
         _check_study(engine, documents)
+        record = recorder(workspace.home.history, workspace.settings)
         with Interrupts("Stopping at the next batch; Ctrl-C again stops at once.") as interrupts:
-            Lesson(engine, outcome, display, interrupts).learn(documents)
+            Lesson(engine, outcome, display, interrupts, record).learn(documents)
         if save is not None and outcome.learned:
             display.show(f"saving {save}", None)
             _save(engine, workspace.home.checkpoint(save), outcome)

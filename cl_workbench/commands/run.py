@@ -7,8 +7,10 @@ import click
 from cl_workbench.commands.options import Workspace, is_interactive
 
 
-def run_workbench(workspace: Workspace) -> int:
+def run_workbench(workspace: Workspace, *, fresh: bool = False) -> int:
     """Open the workbench; without a terminal say so and demonstrate what it does.
+
+    ``fresh`` begins with nothing learned; the last session becomes a checkpoint.
 
     Returns:
         The exit code.
@@ -17,7 +19,7 @@ def run_workbench(workspace: Workspace) -> int:
     if is_interactive():
         from cl_workbench.app import run_app
 
-        return run_app(workspace.home, workspace.settings)
+        return run_app(workspace.home, workspace.settings, fresh=fresh)
     from cl_workbench.commands.demo import demonstrate
 
     click.echo("No terminal is attached, so here is a short demonstration without the screen.")
