@@ -127,6 +127,7 @@ TTT_KEYS = {
     "teacher_top_k": "ttt.teacher_top_k",
     "retention": "ttt.retention",
     "retention_tokens": "ttt.retention_tokens",
+    "rehearsal": "ttt.rehearsal",
     "gate_top": "tfidf_gate.top",
     "gate_recompute_passes": "tfidf_gate.recompute_passes",
     "forgetting_budget": "guard.forgetting_budget",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -57,6 +57,8 @@ class Batches:
         text: the document, or None where only the items are learned from.
         study: recordings of the items, with their teacher.
         retention: recordings of general text, with the base model as their teacher.
+        rehearsal: recordings of earlier documents, with the model as it was before this one
+            as their teacher.
     """
 
     def __init__(
@@ -64,14 +66,16 @@ class Batches:
         text: Recordings | None,
         study: Sequence[Recording],
         retention: Sequence[Recording],
+        rehearsal: Sequence[Recording],
         settings: TTTSettings,
     ) -> None:
         self._text = text
         self._study = study
-        self._retention = retention
         self._settings = settings
         self._chance = torch.Generator().manual_seed(settings.seed)
-        self._drawn: list[int] = []
+        share = settings.rehearsal if rehearsal else 0.0
+        self._general = _Deck(retention, (1 - share) * settings.retention_tokens, self._shuffled)
+        self._earlier = _Deck(rehearsal, share * settings.retention_tokens, self._shuffled)
         self.window = settings.mini_batch_size
 
     @property
@@ -91,7 +95,7 @@ class Batches:
     @property
     def held_tokens(self) -> int:
         """About how many tokens of general text one pass is held to."""
-        return self.steps * self._settings.retention_tokens if self._retention else 0
+        return round(self.steps * (self._general.tokens + self._earlier.tokens))
 
     def one_pass(self) -> Iterator[Batch]:
         """The batches of the next pass."""
@@ -101,7 +105,7 @@ class Batches:
         for number, window in enumerate(windows):
             group = order[len(order) * number // count : len(order) * (number + 1) // count]
             study = tuple(self._study[i] for i in group)
-            yield Batch(window, study, self._general())
+            yield Batch(window, study, (*self._general.deal(), *self._earlier.deal()))
 
     def _windows(self) -> Iterator[Window]:
         if self._text is None:
@@ -120,13 +124,35 @@ class Batches:
         moved = [edge + shift for edge, shift in zip(inner, shifts, strict=True)]
         return list(zip([edges[0][0], *moved], [*moved, edges[-1][1]], strict=True))
 
-    def _general(self) -> tuple[Recording, ...]:
-        chosen: list[Recording] = []
-        while self._retention and sum(r.new for r in chosen) < self._settings.retention_tokens:
-            self._drawn = self._drawn or self._shuffled(len(self._retention))
-            chosen.append(self._retention[self._drawn.pop()])
-        return tuple(chosen)
-
     def _shuffled(self, count: int) -> list[int]:
         order: list[int] = torch.randperm(count, generator=self._chance).tolist()
         return order
+
+
+class _Deck:
+    """Deals recordings of about ``tokens`` tokens in all, each once before any comes again.
+
+    What is dealt too much one time is dealt less the next, so the mean is right.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        tokens: float,
+        shuffled: Callable[[int], list[int]],
+    ) -> None:
+        self._recordings = recordings
+        self._shuffled = shuffled
+        self._order: list[int] = []
+        self._owed = 0.0
+        self.tokens = tokens if recordings else 0.0
+
+    def deal(self) -> list[Recording]:
+        """The next recordings."""
+        self._owed += self.tokens
+        dealt = []
+        while self._owed > 0:
+            self._order = self._order or self._shuffled(len(self._recordings))
+            dealt.append(self._recordings[self._order.pop()])
+            self._owed -= dealt[-1].new
+        return dealt

@@ -160,7 +160,8 @@ class TTTEngine:
         finally:
             self._learning = False
         report = _report(document, len(ids), min(limit, len(ids)), learned, lesson.meter)
-        self._keep([*self._entries, Entry(report, learned.changes)])
+        kept = Entry(report, learned.changes, ids[:limit].to("cpu", torch.int32))
+        self._keep([*self._entries, kept])
         yield report
 
     def _check_free(self) -> None:

@@ -76,19 +76,21 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One learned document: its report, and what it changed per layer number.
+    """One learned document: its report, what it changed per layer number, and its tokens.
 
-    A muted entry is kept and left out of the weights.
+    A muted entry is kept and left out of the weights.  ``tokens`` ``[tokens]`` int32 is what
+    was read of the document, to be rehearsed while later ones are learned.
     """
 
     report: LearnReport
     changes: Mapping[int, Change]
+    tokens: Tensor
     muted: bool = False
     bytes: int = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Count what the changes take, in memory and on disk."""
-        tensors = [t for one in self.changes.values() for t in one.tensors()]
+        """Count what is kept, in memory and on disk."""
+        tensors = [self.tokens, *(t for one in self.changes.values() for t in one.tensors())]
         object.__setattr__(self, "bytes", sum(t.numel() * t.element_size() for t in tensors))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from engines import families
@@ -12,6 +13,7 @@ from engines.host import ModelHost
 from engines.protocol import Decision, Document, GateSnapshot, Overlap, Progress, StudyPlan
 from engines.ttt.batches import Batches
 from engines.ttt.descent import Descent
+from engines.ttt.dual_mlp import DualMLP, injected
 from engines.ttt.gate import overlap
 from engines.ttt.gating import Gating, Opened
 from engines.ttt.guard import Reading
@@ -19,7 +21,7 @@ from engines.ttt.learner import Learner
 from engines.ttt.ledger import Change, Entry, changes_of, learned_duals
 from engines.ttt.measuring import Measuring
 from engines.ttt.progress import READ_WORK, STEP_WORK, Meter
-from engines.ttt.retention import Retention
+from engines.ttt.retention import HELD_TOKENS, Retention
 from engines.ttt.settings import TTTSettings
 from engines.ttt.spans import SEGMENT_TOKENS, Recording, Span, Teacher, segments
 from engines.ttt.study.choose import prepare
@@ -98,6 +100,8 @@ class Lesson:
         study = yield from self._teach(plan, document.text)
         yield from self.prepare()
         yield from self.read(text)
+        earlier = learned_duals(self._decoder, self._entries, self._alpha)
+        rehearsal = yield from self._rehearsal(earlier)
         opened, gate = self._gating.opened()
         overlaps = overlaps_of(opened, self._entries)
         learner = Learner(
@@ -112,10 +116,10 @@ class Lesson:
             None if plan.objective == "self_study" and study else text,
             study,
             self._retention.held,
+            rehearsal,
             self._settings,
         )
         self._plan_descent(text, batches)
-        earlier = learned_duals(self._decoder, self._entries, self._alpha)
         before = Measured(
             (yield from self._measuring.text_loss(text, earlier, "measuring")),
             (yield from self._measuring.probe(earlier, "measuring")),
@@ -180,6 +184,21 @@ class Lesson:
         for new in self._gating.read(text):
             self.meter.did(READ_WORK * new)
             yield self.meter.event("reading")
+
+    def _rehearsal(
+        self, duals: Mapping[int, DualMLP]
+    ) -> Generator[Progress, Decision | None, tuple[Recording, ...]]:
+        """Earlier documents in short pieces, with the model as it is now as their teacher."""
+        if not self._settings.retention or not self._settings.rehearsal:
+            return ()
+        recordings = []
+        for entry in self._entries:
+            for piece in () if entry.muted else torch.split(entry.tokens.long(), HELD_TOKENS):
+                if len(piece) > 1:
+                    with injected(self._decoder, duals):
+                        recordings.append(self._retention.taught(Span(piece, len(piece) - 1)))
+                    yield self.meter.event("reading earlier documents")
+        return tuple(recordings)
 
     def preview(self, ids: Tensor) -> Generator[Progress, Decision | None, Opened]:
         """The neurons that would learn these tokens."""

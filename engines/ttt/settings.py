@@ -20,7 +20,8 @@ class TTTSettings:
     the layer: 0.75 lets the quarter of the neurons that is most particular to the
     document learn, 0 all; ``gate_top`` is the same as a number of neurons and goes before
     it.  ``retention`` weighs the KL divergence from the base model's answers against the
-    document's loss.  ``held_out_budget_percent`` is how much the held-out loss may rise
+    document's loss, ``rehearsal`` is the share of that text which comes from earlier
+    documents.  ``held_out_budget_percent`` is how much the held-out loss may rise
     over one document, ``forgetting_budget`` which share of the probed questions may be
     lost, before the guard acts; None never does.  ``guard_every_batches`` 0 looks once a
     pass.  ``target_loss`` ends learning once the document's loss is at or below it.
@@ -39,6 +40,7 @@ class TTTSettings:
     teacher_top_k: int = 16
     retention: float = 1.0
     retention_tokens: int = 64
+    rehearsal: float = 0.5
     alpha_initial: float = 0.95
     alpha_decay_rate: float = 0.75
     alpha_min: float = 0.5

@@ -33,7 +33,7 @@ def pack(entries: Sequence[Entry]) -> tuple[list[dict[str, Any]], Parts]:
             f"{layer}.{name}": tensor
             for layer, change in entry.changes.items()
             for name, tensor in _tensors(change).items()
-        }
+        } | {"tokens": entry.tokens}
     return documents, parts
 
 
@@ -104,7 +104,10 @@ def _entry(
         rows = [Rows(own[name], own[f"{name}.scale"]) for name in ROWS]
         changes[int(layer)] = Change(own["index"], *rows)
         _check(changes[int(layer)], mlp)
-    return Entry(_report(document), changes, muted)
+    tokens = tensors["tokens"]
+    if tokens.dtype != torch.int32 or tokens.dim() != 1:
+        raise ValueError(f"the tokens are {tokens.dtype} of {tokens.dim()} dimensions")
+    return Entry(_report(document), changes, tokens, muted)
 
 
 _NAMES = ("index", *ROWS, *(f"{name}.scale" for name in ROWS))

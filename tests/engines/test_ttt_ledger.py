@@ -103,8 +103,9 @@ def test_a_knocked_out_answer_is_that_without_the_document(engine):
 
 def test_the_size_of_a_document_is_what_is_kept_of_it(engine):
     neurons, hidden, layers = 16, 32, 1
-    each = neurons * (3 * (hidden + 4) + 4)  # eight bits a number, a scale a row, an index
-    assert engine.bytes_of(HARBOUR.id) == layers * each
+    change = neurons * (3 * (hidden + 4) + 4)  # eight bits a number, a scale a row, an index
+    tokens = 4 * engine.documents[1].tokens_read
+    assert engine.bytes_of(HARBOUR.id) == layers * change + tokens
 
 
 def test_recall_tells_what_is_left_of_a_forgotten_document(engine):
@@ -121,6 +122,17 @@ def test_recall_tells_what_is_left_of_a_forgotten_document(engine):
     assert learned.loss < left.loss
     engine.reset()
     assert recall(AVIARY).loss == pytest.approx(left.base_loss)
+
+
+def test_rehearsing_an_earlier_document_keeps_more_of_it():
+    def left_of_the_first(share):
+        engine = tiny_engine(gradient_steps=8, gate_threshold=0.0, retention=5.0, rehearsal=share)
+        learn(engine, AVIARY)
+        learn(engine, HARBOUR)
+        *_, recall = engine.recall(AVIARY)
+        return recall.loss
+
+    assert left_of_the_first(1.0) < left_of_the_first(0.0)
 
 
 def test_overlap_is_the_share_of_the_change_in_neurons_that_open():
