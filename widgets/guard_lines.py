@@ -31,11 +31,11 @@ def held_out_tail(frame: LearnFrame, *, with_budget: bool) -> str:
 
 def answers_tail(frame: LearnFrame, *, with_budget: bool) -> str:
     """How many answers were kept, the mark, and which share may be lost."""
-    lost, budget = frame.answers_lost, frame.answers_budget
-    if lost is None:
+    budget = frame.answers_budget
+    if frame.answers_kept is None:
         return ""
-    kept = figures.kept(1 - lost, frame.answers_probed)
-    tail = f"{kept} {figures.verdict(lost, budget)}".rstrip()
+    kept = figures.kept(frame.answers_kept, frame.answers_probed)
+    tail = f"{kept} {figures.verdict(frame.answers_lost, budget)}".rstrip()
     return (
         f"{tail}  budget {figures.exact_percent(budget)} lost" if with_budget and budget else tail
     )
@@ -44,12 +44,12 @@ def answers_tail(frame: LearnFrame, *, with_budget: bool) -> str:
 def over_budget(frame: LearnFrame) -> str:
     """What passed its budget, in words; without any number, what the guard says."""
     parts = []
-    change, lost = frame.held_out_change, frame.answers_lost
+    change = frame.held_out_change
     if figures.is_risky(change, frame.held_out_budget):
         budget = figures.exact_percent(frame.held_out_budget)
         parts.append(f"held-out {figures.signed_percent(change)}, budget {budget}")
-    if lost is not None and figures.is_risky(lost, frame.answers_budget):
-        kept = figures.kept(1 - lost, frame.answers_probed)
+    if figures.is_risky(frame.answers_lost, frame.answers_budget):
+        kept = figures.kept(frame.answers_kept, frame.answers_probed)
         parts.append(f"answers {kept}, budget {figures.exact_percent(frame.answers_budget)} lost")
     return "; ".join(parts) or one_line(frame.guard or "the guard asks how to go on")
 
@@ -65,10 +65,12 @@ def pause_banner(frame: LearnFrame, width: int) -> Content:
 
 
 def guard_line(frame: LearnFrame, width: int, lines: int) -> Content:
-    """What the guard did last, and the learning rate where it is not the first any more."""
+    """What the guard did last, and a changed learning rate where the words don't tell it."""
     first, now = frame.learning_rates or (0.0, 0.0)
-    rate = f"rate {first:g} → {now:g}" if frame.guard and first != now else ""
-    return hanging("guard", one_line(frame.guard or ""), rate, width, lines, "$warning")
+    text = one_line(frame.guard or "")
+    told = not text or first == now or f"{now:.2g}" in text
+    rate = "" if told else f"rate {first:.2g} → {now:.2g}"
+    return hanging("guard", text, rate, width, lines, "$warning")
 
 
 def objective_line(frame: LearnFrame, width: int, lines: int) -> Content:

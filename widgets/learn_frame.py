@@ -75,8 +75,16 @@ class LearnFrame:
 
     @property
     def answers_lost(self) -> float | None:
-        """The share of the probed answers that were lost at the latest look."""
-        return 1 - self.answers[-1][1] if self.answers else None
+        """The share (0..1) of the answers kept at the first look that were lost since."""
+        change = figures.relative_change(
+            self.answers_kept, self.answers[0][1] if self.answers else None
+        )
+        return None if change is None else -change
+
+    @property
+    def answers_kept(self) -> float | None:
+        """The share (0..1) of the probed answers that were kept at the latest look."""
+        return self.answers[-1][1] if self.answers else None
 
 
 def headline(frame: LearnFrame, width: int) -> Content:

@@ -190,7 +190,9 @@ class LearnPanel(VerticalScroll):
         margin = 2 * frame.held_out_budget if frame.held_out_budget else _HELD_OUT_MARGIN
         held_out = self._trend("held_out")
         held_out.low, held_out.high = start * (1 - margin), start * (1 + margin)
-        self._trend("answers").low = max(1 - 2 * (frame.answers_budget or 1.0), 0.0)
+        first = frame.answers[0][1] if frame.answers else 1.0
+        answers = self._trend("answers")
+        answers.low, answers.high = max(first * (1 - 2 * (frame.answers_budget or 1.0)), 0.0), first
 
     def _trend(self, name: str) -> Trend:
         return self.query_one(f"#trend-{name.replace('_', '-')}", Trend)

@@ -101,7 +101,7 @@ def finished(learned: Learned, report: LearnReport) -> Learned:
         held_out_before=_either(report.held_out_loss_before, learned.frame.held_out_before),
         answers=_longer(learned.frame.answers, 1.0, report.answers_kept),
         answers_probed=report.answers_probed or learned.frame.answers_probed,
-        objective=report.objective or learned.frame.objective,
+        objective=learned.frame.objective or report.objective,  # the former says why, too
         overlaps=titled_shares(report.overlaps) or learned.frame.overlaps,
         paused=False,
     )

@@ -57,6 +57,50 @@ def test_learning_halfway(snap_compare: Compare, bench: Bench, size: tuple[int, 
         await bench.press("l")
         await bench.sees("learning 50%")
         await bench.sees("batch 10/20")
+        await bench.sees("overlap   with  The aviary")
+
+    assert snap_compare(bench.app, **picture(bench, body, size))
+
+
+@by_size
+def test_stepped_back(snap_compare: Compare, bench: Bench, size: tuple[int, int]) -> None:
+    async def body(bench: Bench) -> None:
+        bench.script.learn_hold, bench.script.guard_at = 15, 13
+        bench.script.answers_lost, bench.script.held_out_rise = 4, 0.03
+        bench.script.guard = (
+            "held-out loss rose by 1.8 %, and held_out.budget_percent is 1: "
+            "went back to 2 passes and on at half the rate, says the script"
+        )
+        await bench.choose("harbour.md")
+        await bench.press("l")
+        await bench.sees("batch 15/20")
+
+    assert snap_compare(bench.app, **picture(bench, body, size))
+
+
+@by_size
+def test_paused(snap_compare: Compare, bench: Bench, size: tuple[int, int]) -> None:
+    async def body(bench: Bench) -> None:
+        await bench.learn("aviary.md")
+        bench.script.pause_at, bench.script.held_out_rise = 13, 0.02
+        if size[0] < 100:
+            await bench.press("4")
+        await bench.choose("harbour.md")
+        await bench.press("l")
+        await bench.sees("paused 65%")
+
+    assert snap_compare(bench.app, **picture(bench, body, size))
+
+
+@by_size
+def test_muted_in_the_ledger(snap_compare: Compare, bench: Bench, size: tuple[int, int]) -> None:
+    async def body(bench: Bench) -> None:
+        for name in ("aviary.md", "harbour.md"):
+            await bench.learn(name)
+            await bench.press("4")
+        await bench.press("5", "k", "M")
+        await bench.sees("2 learned, 1 muted")
+        await bench.until(lambda: bench.screen._known.state.muted)
 
     assert snap_compare(bench.app, **picture(bench, body, size))
 

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from widgets.guard_lines import guard_line, hanging, objective_line, over_budget, overlaps
+from widgets.guard_lines import (
+    answers_tail,
+    guard_line,
+    hanging,
+    objective_line,
+    over_budget,
+    overlaps,
+)
 from widgets.learn_frame import LearnFrame
 
 FRAME = LearnFrame("Harbour", "learning", 0.5)
@@ -50,6 +59,24 @@ def test_the_rate_is_told_only_where_the_guard_changed_it() -> None:
     assert guard_line(same, 80, 1).plain == "guard     looked"
     no_guard = LearnFrame("a", "learning", 0.5, learning_rates=(5e-4, 1e-4))
     assert "rate" not in guard_line(no_guard, 80, 1).plain
+
+
+def test_a_rate_that_the_words_tell_is_not_told_twice() -> None:
+    frame = LearnFrame(
+        "a", "learning", 0.5, guard="on at a learning rate of 0.00025",
+        learning_rates=(5e-4, 2.5e-4),
+    )  # fmt: skip
+    assert guard_line(frame, 80, 1).plain == "guard     on at a learning rate of 0.00025"
+
+
+def test_answers_lost_are_counted_from_those_that_were_there_before_the_document() -> None:
+    before = ((0.0, 0.8), (0.5, 0.8))
+    frame = LearnFrame("a", "learning", 0.5, answers=before, answers_probed=10, answers_budget=0.15)
+    assert answers_tail(frame, with_budget=False) == "8 of 10 kept ✓"
+    lost = replace(frame, answers=((0.0, 0.8), (0.5, 0.6)))
+    assert answers_tail(lost, with_budget=False) == "6 of 10 kept !"
+    none_before = replace(frame, answers=((0.0, 0.0),))
+    assert answers_tail(none_before, with_budget=False) == "0 of 10 kept"
 
 
 def test_the_hold_stands_below_a_long_objective_or_alone() -> None:

@@ -56,7 +56,7 @@ def test_what_is_above_its_budget_is_marked_and_without_a_budget_nothing_is() ->
     panel = LearnPanel()
 
     async def body(pilot: Pilot[None]) -> None:
-        panel.frame = replace(FRAME, held_out=((0.41, 3.09),), answers=((0.41, 0.75),))
+        panel.frame = replace(FRAME, held_out=((0.41, 3.09),), answers=((0.1, 1.0), (0.41, 0.75)))
         await pilot.pause()
         assert "+3.0% !  budget 1%" in screen_text(pilot.app)
         assert "9 of 12 kept !  budget 15% lost" in screen_text(pilot.app)
