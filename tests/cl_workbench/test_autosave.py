@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from scripted_app import Bench, make_bench, run
 from scripted_engine import Script
 from test_session import Recorder, is_kind
@@ -32,6 +33,7 @@ from cl_workbench.messages import (
 )
 from engines import catalogue
 from engines.checkpoints import MANIFEST
+from tests.engines.learning import learned_logits, tiny_engine, tiny_host
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -152,6 +154,29 @@ def test_each_document_is_kept_before_the_next_is_learned(start, kept, documents
     recorder.wait(lambda event: isinstance(event, LearnBegan) and event.number == 2)
     assert catalogue.details(kept).saved.documents == 1
     assert recorder.of(LearnSummary) == []
+
+
+def test_the_engine_itself_comes_back_to_the_bit(kept, tmp_path, documents):
+    home = tmp_path / "home"
+    engines = [tiny_engine(tiny_host()) for _ in range(2)]
+    sessions = []
+    for engine in engines:
+        autosave = Autosave(kept, home / "checkpoints")
+        recorder = Recorder(autosave=autosave, open_engine=lambda _, e=engine: (e.host, e))
+        recorder.session.start()
+        recorder.wait(is_kind(WorkEnded))
+        sessions.append(recorder)
+        if engine is engines[0]:
+            learned(recorder, *documents)
+            recorder.session.mute(engine.documents[0].id)
+            recorder.session.set_alpha(0.375)
+        assert recorder.session.close(60)
+    first, second = engines
+    assert told(sessions[1]) == ["Brought back 2 documents of the last session; R forgets them."]
+    assert second.documents == first.documents
+    assert (second.alpha, second.muted) == (0.375, first.muted)
+    assert len(second.muted) == 1
+    assert torch.equal(learned_logits(second), learned_logits(first))
 
 
 def test_nothing_learned_keeps_nothing_and_tells_nothing(start, kept):
