@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cl_workbench.commands.console import Emit, json_output, progress_display
+from cl_workbench.commands.figures import size_text
 from cl_workbench.commands.ledger_rows import LedgerRow, print_rows, rows_of
 from cl_workbench.commands.options import CHECKPOINT, PROGRAM, Workspace, shared_options
 from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
@@ -145,9 +146,7 @@ def _show(workspace: Workspace, name: str, emit: Emit | None) -> None:
     print_rows(rows)
     size = sum(row.bytes or 0 for row in rows)
     model = one_line(str(manifest.get("model")))
-    click.echo(
-        f"{name}: {counted(len(rows), 'document')}, {size / 1e6:,.1f} MB, learned on {model}."
-    )
+    click.echo(f"{name}: {counted(len(rows), 'document')}, {size_text(size)}, learned on {model}.")
 
 
 def _read(workspace: Workspace, name: str) -> tuple[dict[str, Any], Sequence[LedgerRow]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cl_workbench.commands.figures import overlap_phrase, relative_change, signed_percent
+from cl_workbench.commands.figures import overlap_phrase, relative_change, signed_percent, size_text
 from cl_workbench.terminal_text import one_line
 from engines.protocol import CheckpointError, Overlap
 
@@ -83,5 +83,5 @@ def _facts(row: LedgerRow) -> list[str]:
     if rise is not None:
         facts.append(f"held-out {signed_percent(rise)}")
     if row.bytes is not None:
-        facts.append(f"{row.bytes / 1e6:,.1f} MB")
+        facts.append(size_text(row.bytes))
     return facts

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import threading
 
@@ -252,12 +253,16 @@ def test_the_demonstration_learns_asks_and_forgets_without_a_terminal(home, mode
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("No terminal is attached")
-    pairs = [line.split(":", 1) for line in lines if line.startswith("  ")]
-    answers = {label.strip(): answer.strip() for label, answer in pairs}
-    assert list(answers) == [
-        "the document",
-        "before learning",
-        "after learning",
-        "after forgetting",
-    ]
-    assert answers["before learning"] == answers["after forgetting"]
+    (losses,) = [line for line in lines if line.startswith("Loss of the paragraph")]
+    before, after, forgotten = map(float, re.findall(r"\d+\.\d+", losses))
+    assert after < before == forgotten
+    assert any(line.startswith("Loss of general text") for line in lines)
+    told = [line.split(":", 1) for line in lines if line.startswith("  ")]
+    answers = [(label.strip(), answer.strip()) for label, answer in told]
+    assert len(answers) == 12
+    for sentence in zip(*[iter(answers)] * 4, strict=True):
+        values = dict(sentence)
+        assert values["in the document"] in {"Marit Oswin", "Old Temperance", "smoked eel"}
+        assert values["before learning"] == values["after forgetting"]
+    assert "0 of 3 before learning" in lines[-2]
+    assert lines[-2].endswith("0 of 3 after forgetting.")
