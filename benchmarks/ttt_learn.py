@@ -17,12 +17,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
+from conditions import ranked_as
 from reporting import publish, summary
 
 from cl_workbench import Document, LearnReport, ModelHost, Sampling, TTTEngine, TTTSettings, Turn
-from engines.ttt import lesson as lesson_module
-from engines.ttt.gate import open_neurons
 
 PARAGRAPHS = Path(__file__).parent / "data" / "paragraphs.jsonl"
 
@@ -90,14 +88,6 @@ def settings_for(condition: str, settings: TTTSettings, seed: int) -> TTTSetting
     return replace(chosen, gate_threshold=0.0) if condition == "all" else chosen
 
 
-def random_neurons(seed: int) -> Any:
-    """The control: as many open neurons as the gate opens, drawn without looking."""
-    chance = torch.Generator().manual_seed(seed)
-    return lambda score, threshold: open_neurons(
-        torch.rand(score.shape, generator=chance), threshold
-    )
-
-
 def measure(host: ModelHost, settings: Settings) -> list[dict[str, Any]]:
     results = []
     for document, items in documents(settings.documents):
@@ -108,11 +98,9 @@ def measure(host: ModelHost, settings: Settings) -> list[dict[str, Any]]:
         }
         for condition in settings.conditions:
             for seed in range(settings.seeds):
-                ranked = random_neurons(seed) if condition == "random" else open_neurons
-                lesson_module.open_neurons = ranked
                 engine = TTTEngine(host, settings_for(condition, settings.ttt, seed))
-                *_, report = engine.learn(document)
-                lesson_module.open_neurons = open_neurons
+                with ranked_as(condition, seed):
+                    *_, report = engine.learn(document)
                 results.append(row(host, engine, report, condition, seed, items, before))
                 print(json.dumps(results[-1]), flush=True)
     return results
