@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from cl_workbench.commands.console import json_line
 from cl_workbench.history import COLUMNS, LearnedRow
 from cl_workbench.terminal_text import one_line
 
@@ -36,7 +37,7 @@ def record(row: LearnedRow) -> dict[str, Any]:
 
 def json_text(rows: Sequence[LearnedRow]) -> str:
     """One JSON object whose ``history`` lists the rows."""
-    return json.dumps({"history": [record(row) for row in rows]}, ensure_ascii=False) + "\n"
+    return json_line({"history": [record(row) for row in rows]}) + "\n"
 
 
 def held_out_change(row: LearnedRow) -> float | None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from cl_workbench.commands.console import json_line
 from cl_workbench.commands.figures import relative_change, signed_percent
 from cl_workbench.commands.options import Workspace, shared_options
 from cl_workbench.commands.table import Column, aligned, figure, time_text
@@ -63,34 +58,11 @@ def history(
 
 
 def _text(rows: Sequence[LearnedRow], *, as_json: bool, as_csv: bool) -> str:
+    from cl_workbench.history_export import csv_text, json_text
+
     if as_json:
-        return json_line({"history": [_record(row) for row in rows]}) + "\n"
-    return _csv(rows) if as_csv else _table(rows)
-
-
-def _record(row: LearnedRow) -> dict[str, Any]:
-    return {
-        **asdict(row),
-        "held_out_change": relative_change(row.held_out_loss_before, row.held_out_loss_after),
-        "settings": json.loads(row.settings),
-        "notes": row.notes.splitlines(),
-    }
-
-
-def _csv(rows: Sequence[LearnedRow]) -> str:
-    from cl_workbench.history import COLUMNS
-
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        values = asdict(row)
-        writer.writerow([_cell(values[name]) for name in COLUMNS])
-    return stream.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    return "; ".join(map(one_line, value.splitlines())) if isinstance(value, str) else value
+        return json_text(rows)
+    return csv_text(rows) if as_csv else _table(rows)
 
 
 _COLUMNS = (
