@@ -33,11 +33,12 @@ from cl_workbench.messages import (
 )
 from cl_workbench.screens import learning
 from cl_workbench.screens.conversation import Conversation
+from cl_workbench.screens.work_state import work_state
 from widgets import figures
 from widgets.chat_panel import Knowledge
 from widgets.guard_lines import PAUSED, over_budget
 from widgets.progress_line import ProgressLine
-from widgets.status_line import StateKind, StatusLine, WorkState
+from widgets.status_line import StatusLine, WorkState
 from widgets.workspace import Workspace
 
 Tell = Callable[[str, bool], None]
@@ -187,22 +188,8 @@ class Drawing:
         self._draw_state()
 
     def _draw_state(self) -> None:
-        match self.work:
-            case "loading":
-                state = WorkState("loading", "loading model…")
-            case "learning":
-                share = self._current.frame.fraction if self._current else 0.0
-                kind: StateKind = "paused" if self.paused else "learning"
-                state = WorkState(kind, f"{kind} {figures.percent(share)}")
-            case "answering":
-                state = WorkState("answering", "answering")
-            case "studying":
-                state = WorkState("answering", "preparing items")
-            case _ if self.failure is not None:
-                state = WorkState("failed", "no model")
-            case _:
-                state = WorkState("ready", "ready")
-        self._status.state = state
+        frame = self._current.frame if self._current else None
+        self._status.state = work_state(self.work, frame, failed=self.failure is not None)
 
     def _loading_on(self, event: Loading) -> None:
         self._loading = learning.loading_notice(event.text)

@@ -8,11 +8,22 @@ never waits for a time.
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
+
+from scripted_learning import (
+    ANSWERS,
+    HELD_OUT,
+    OBJECTIVE,
+    PASSES,
+    STEPS,
+    Script,
+    gate,
+    kept,
+    progress,
+)
 
 from engines import checkpoints
 from engines.protocol import (
@@ -20,7 +31,6 @@ from engines.protocol import (
     Decision,
     Document,
     EngineError,
-    GateSnapshot,
     LearnReport,
     Overlap,
     Piece,
@@ -29,55 +39,6 @@ from engines.protocol import (
     StudyPlan,
     Turn,
 )
-
-STEPS = 20
-PASSES = 5
-LAYERS = tuple(range(22, 30))
-BINS = 64
-HELD_OUT = 3.0
-HELD_OUT_BUDGET = 0.01
-ANSWERS = 12
-ANSWERS_BUDGET = 0.15
-STEPS_PER_PROBE = 4
-LEARNING_RATE = 5e-4
-OBJECTIVE = "mixed: a script has no reasons, only steps"
-
-
-@dataclass
-class Script:
-    """What the engine does: where it holds, what it answers, where it breaks."""
-
-    learn_hold: int | None = None
-    answer_hold: int | None = None
-    alpha_hold: int | None = None
-    load_hold: bool = False
-    alpha_go: threading.Event = field(default_factory=threading.Event)
-    alphas: list[float] = field(default_factory=list)
-    notes: tuple[str, ...] = ()
-    go: threading.Event = field(default_factory=threading.Event)
-    break_at: int | None = None
-    break_with: Callable[[], Exception] = lambda: RuntimeError("a scripted crash")
-    answers: dict[str, str] = field(default_factory=dict)
-    base_answer: str = "I do not know of any such thing."
-    learned_answer: str = "The document says that the harbour light turns twice a minute."
-    held_out_rise: float = 0.003
-    answers_lost: int = 1
-    guard_at: int | None = None
-    guard: str = "a scripted step back to the best state, at half the rate"
-    pause_at: int | None = None
-    decisions: list[Decision | None] = field(default_factory=list)
-    answers_at: dict[float, str] = field(default_factory=dict)
-    answers_without: dict[str, str] = field(default_factory=dict)
-    plan: StudyPlan | None = None
-    study_hold: int | None = None
-    studied: list[Document] = field(default_factory=list)
-    fail_load: str | None = None
-    saves: int = 0
-
-    def wait(self, go: threading.Event | None = None) -> None:
-        """Hold until ``go``; a test that forgets to set it fails instead of hanging."""
-        if not (go or self.go).wait(30):
-            raise RuntimeError("the script was never told to go on")
 
 
 class ScriptedHost:
@@ -139,7 +100,9 @@ class ScriptedEngine:
                 if step == self.script.break_at:
                     raise self.script.break_with()
                 paused = step == self.script.pause_at
-                decision = yield self._progress(step, tokens, start, document, paused)
+                decision = yield progress(
+                    self.script, step, tokens, start, self._overlaps(document), paused
+                )
                 if paused:
                     self.script.decisions.append(decision)
                     if decision not in {"continue", "slower"}:
@@ -158,7 +121,8 @@ class ScriptedEngine:
     def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
         """Stream the answer given for the question, or the usual one, word by word."""
         question = turns[-1].content
-        usual = self.script.learned_answer if self._ledger else self.script.base_answer
+        counts = any(report.id not in self._muted for report in self._ledger)
+        usual = self.script.learned_answer if counts else self.script.base_answer
         usual = self.script.answers_at.get(self._alpha, usual)
         for title in (report.title for report in self._ledger if report.id in self._left_out):
             usual = self.script.answers_without.get(title, usual)
@@ -245,45 +209,6 @@ class ScriptedEngine:
         self._ledger = [LearnReport(**row) for row in rows]
         self._alpha = manifest["alpha"]
 
-    def _progress(
-        self, step: int, tokens: int, start: float, document: Document, paused: bool
-    ) -> Progress:
-        share = step / STEPS
-        probed = share if paused else step // STEPS_PER_PROBE * STEPS_PER_PROBE / STEPS
-        guarded = self.script.guard_at is not None and step >= self.script.guard_at
-        slower = guarded or "slower" in self.script.decisions
-        return Progress(
-            stage="learning",
-            fraction=share,
-            seconds=share * 30,
-            step=step,
-            steps=STEPS,
-            passes_done=(step - 1) * PASSES // STEPS,
-            passes=PASSES,
-            tokens=tokens,
-            tokens_seen=tokens * step // 4,
-            tokens_per_second=212.0,
-            loss=start * math.exp(-1.2 * share),
-            alpha=0.95 - 0.45 * share,
-            held_out_loss=HELD_OUT * (1 + self.script.held_out_rise * probed),
-            held_out_loss_before=HELD_OUT,
-            gate=gate(),
-            objective=OBJECTIVE,
-            learning_rate=LEARNING_RATE / (2 if slower else 1),
-            retention_loss=0.012,
-            answers_kept=self._kept(probed),
-            answers_probed=ANSWERS,
-            held_out_budget=HELD_OUT_BUDGET,
-            answers_budget=ANSWERS_BUDGET,
-            probes=1 + step // STEPS_PER_PROBE + paused,
-            guard=self.script.guard if guarded else None,
-            overlaps=self._overlaps(document),
-            paused=paused,
-        )
-
-    def _kept(self, share: float) -> float:
-        return 1 - round(self.script.answers_lost * share) / ANSWERS
-
     def _overlaps(self, document: Document) -> tuple[Overlap, ...]:
         """Shares that depend on both documents and on nothing else."""
         others = (report for report in self._ledger if report.id != document.id)
@@ -311,24 +236,10 @@ class ScriptedEngine:
             notes=self.script.notes,
             objective=OBJECTIVE,
             passes=PASSES,
-            answers_kept=self._kept(1.0),
+            answers_kept=kept(self.script, 1.0),
             answers_probed=ANSWERS,
             overlaps=self._overlaps(document),
         )
-
-
-def gate() -> GateSnapshot:
-    """A gate with a texture: each layer's open neurons lie in other bins."""
-    rows = tuple(
-        tuple(
-            max(0.0, 0.25 + 0.22 * math.sin(bin_ * 0.31 * (1 + layer % 3) + layer)
-                + 0.08 * math.sin(bin_ * 1.7 + layer * layer))
-            for bin_ in range(BINS)
-        )
-        for layer in LAYERS
-    )  # fmt: skip
-    shares = tuple(sum(row) / len(row) for row in rows)
-    return GateSnapshot(LAYERS, 1536, rows, shares, calibrated=True)
 
 
 def _words(script: Script, text: str) -> Iterator[Piece]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import nan
 from pathlib import Path
 
-from scripted_engine import gate
+from scripted_learning import gate
 
 from cl_workbench.messages import AnswerEnded, AnswerText, LearnBegan, LearnFailed, LearnSummary
 from cl_workbench.screens import learning
