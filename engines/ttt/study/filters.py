@@ -9,16 +9,19 @@ from engines.decoding import counted
 from engines.host import ModelHost
 from engines.protocol import StudyItem
 from engines.ttt.study.reading import answer_ids, asked
-from engines.ttt.study.words import informative, similarity, words
+from engines.ttt.study.words import informative, names_and_figures, shared, similarity, words
 
 QUESTION_WORDS = range(5, 41)
 ANSWER_WORDS = range(1, 61)
 DUPLICATE = 0.8  # Jaccard similarity from which on a question was asked before
+QUESTION_SHARED = 0.34  # least share of the question's words that the passage has too
+ANSWER_SHARED = 0.6  # likewise of the answer's, where the question's words count as had
 MARGIN = 0.3  # nats per token by which the passage must make the answer likelier
 
 _ABOUT_TEXT = re.compile(
     r"\b(text|passage|article|author|paragraph|document|excerpt|narrator|writer|sentence)s?\b", re.I
 )
+_ADDRESS = re.compile(r"\b(I|me|my|you|your)\b")
 _REFUSAL = re.compile(
     r"\b(as an ai|i(?:'m| am) sorry|i do(?:n't| not) know|i can(?:'t|not| not)|unknown|"
     r"(?:not|n't|never) (?:mention|specif|provid|stat|say|give|contain|clear)\w*|"
@@ -35,10 +38,11 @@ def question_fault(question: str, passage: str, earlier: Sequence[str] = ()) -> 
         return fault
     if _speaks_of_text(question, passage):
         return "it asks about the text itself, which nobody who asks later will see"
-    if not informative(question) & informative(passage):
-        return "it shares no word with the passage that says something"
-    repeated = any(similarity(question, other) >= DUPLICATE for other in earlier)
-    return "it was asked before" if repeated else None
+    if _ADDRESS.search(question) and not _ADDRESS.search(passage):
+        return "it speaks of the one who asks or answers"
+    if any(similarity(question, other) >= DUPLICATE for other in earlier):
+        return "it was asked before"
+    return _foreign("it", question, passage, passage, QUESTION_SHARED)
 
 
 def answer_fault(item: StudyItem) -> str | None:
@@ -49,12 +53,12 @@ def answer_fault(item: StudyItem) -> str | None:
         return fault
     if _REFUSAL.search(item.answer):
         return "the model could not answer it from the passage"
-    said = informative(item.answer)
-    if not said & informative(item.passage):
-        return "the answer shares no word with the passage that says something"
-    if said <= informative(item.prompt):
+    if informative(item.answer) <= informative(item.prompt):
         return "the answer only repeats the question"
-    return None
+    if not informative(item.answer) & informative(item.passage):
+        return "the answer shares no word with the passage that says something"
+    known = f"{item.passage} {item.prompt}"
+    return _foreign("the answer", item.answer, item.passage, known, ANSWER_SHARED)
 
 
 def support_fault(host: ModelHost, item: StudyItem) -> str | None:
@@ -79,6 +83,15 @@ def _length_fault(what: str, length: int, allowed: range) -> str | None:
     if length >= allowed.stop:
         return f"{what} has {length} words, more than {allowed.stop - 1}"
     return None
+
+
+def _foreign(what: str, text: str, passage: str, known: str, least: float) -> str | None:
+    """Why ``text`` does not come from the passage, or None: small models make things up."""
+    if shared(text, known) < least:
+        return f"{what} shares too few words with the passage"
+    listed = set(words(known))
+    made_up = [name for name in names_and_figures(text) if name not in listed]
+    return f"{what} speaks of “{made_up[0]}”, which the passage does not" if made_up else None
 
 
 def _speaks_of_text(question: str, passage: str) -> bool:

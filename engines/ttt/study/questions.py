@@ -128,8 +128,10 @@ def _write_one(
         return item, fault
     greedy = Sampling(_ANSWER_TOKENS, repetition_penalty=1.0)
     request = with_passage(question, ask.passage)
-    answer = answer_of((yield from _said(host, request, greedy, step)))
-    item = StudyItem("question", question, answer, ask.passage)
+    said = yield from _said(host, request, greedy, step)
+    item = StudyItem("question", question, answer_of(said), ask.passage)
+    if "\n" not in said.strip() and len(host.encode(said)) >= _ANSWER_TOKENS:
+        return item, "the answer has no end"
     return item, answer_fault(item) or support_fault(host, item)
 
 

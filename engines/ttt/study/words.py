@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 _WORD = re.compile(r"[^\W_]+(?:['’.,\-][^\W_]+)*")
+_STEM = 5  # letters
 _POSSESSIVE = re.compile(r"['’]s$")
 
 _ARTICLES = frozenset({"a", "an", "the", "of"})
@@ -69,3 +70,27 @@ def is_number(word: str) -> bool:
     if any(letter.isdigit() for letter in word):
         return True
     return any(part in NUMBER_WORDS for part in word.split("-"))
+
+
+def names_and_figures(text: str) -> list[str]:
+    """Capitalised words inside a sentence, and words with a digit, as ``words`` gives them."""
+    found: list[str] = []
+    begins = True
+    for written in text.split():
+        for word in words(written):
+            capital = next(letter for letter in written if letter.isalnum()).isupper()
+            figure = any(letter.isdigit() for letter in word)
+            if figure or (capital and not begins and word not in STOP_WORDS):
+                found.append(word)
+        begins = written.rstrip("\"'”’)").endswith((".", "!", "?", ":"))
+    return found
+
+
+def shared(text: str, other: str) -> float:
+    """The share (0..1) of the informative words of ``text`` that ``other`` has too.
+
+    A word counts as had where one of the other's words begins with the same five letters,
+    so that another ending does not matter.
+    """
+    own = {word[:_STEM] for word in informative(text)}
+    return len(own & {word[:_STEM] for word in words(other)}) / len(own) if own else 0.0
