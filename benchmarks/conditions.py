@@ -22,12 +22,14 @@ PLAIN = {
     "retention": 0.0,
     "held_out_budget_percent": None,
     "forgetting_budget": None,
+    "guard_every_batches": 1_000_000,  # nothing to guard: don't spend time on looking
 }
 _OPEN = {"gate_threshold": 0.0, "gate_top": None}
 _KL = {"retention": DEFAULTS.retention or 1.0}
 _GUARD = {
     "held_out_budget_percent": DEFAULTS.held_out_budget_percent,
     "forgetting_budget": DEFAULTS.forgetting_budget,
+    "guard_every_batches": DEFAULTS.guard_every_batches,
 }
 _STUDY_PASSES = 12  # a pass over items as well costs about three times as much
 

@@ -39,6 +39,7 @@ def test_conditions_differ_in_what_they_are_named_after() -> None:
     assert made("gate").retention == 0.0 < made("gate+kl").retention
     assert made("gate").held_out_budget_percent is None
     assert made("gate+kl+guard").forgetting_budget is not None
+    assert made("gate+kl+guard").guard_every_batches == 0 < made("gate").guard_every_batches
     assert made("self_study").objective == "self_study"
     assert {c for part in PARTS.values() for c in part} <= set(CONDITIONS)
 

@@ -1,0 +1,130 @@
+"""TTT-E2E here against the TTTEngine of continual-learning-slm 0.4.0, in one run.
+
+    python benchmarks/against_package.py [--seeds 3] [--environment DIR]
+
+The package is installed with pip into an environment of its own (kept in DIR for the
+next time) and learns the same document with the same model, the embedded one, in turn
+with our engine.  Both use their own defaults, the package as its command line sets them up:
+the last quarter of the layers, windows of 32 tokens, Adam at 1e-5.  NLL is that of the whole
+document in one forward pass, for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from reporting import publish, summary
+from ttt_learn import documents
+
+from cl_workbench import Document, ModelHost, TTTEngine, TTTSettings
+from engines import models
+
+PACKAGE = "continual-learning-slm==0.4.0"
+HERE = Path(__file__).resolve().parent
+CHILD = HERE / "package_child.py"
+
+
+@dataclass(frozen=True)
+class Settings:
+    seeds: int = 3
+    passes: int = 3
+    environment: Path = (
+        models.default_cache().parent / "benchmarks" / "continual-learning-slm-0.4.0"
+    )
+
+
+def environment_python(settings: Settings) -> Path:
+    """The package's own Python, installed once; pip decides where everything comes from."""
+    python = settings.environment / "bin" / "python"
+    marker = settings.environment / "installed"
+    if not marker.exists():
+        venv.create(settings.environment, with_pip=True, clear=True)
+        pins = HERE.parent / "constraints.txt"
+        install = [python, "-m", "pip", "install", "--quiet", "--no-input", "-c", pins, PACKAGE]
+        if subprocess.run([str(part) for part in install], check=False).returncode:
+            raise SystemExit(
+                f"pip could not install {PACKAGE}. It needs torch, transformers, accelerate, jax, "
+                "datasets, peft and scikit-learn with all that these need, about 2 GB."
+            )
+        marker.touch()
+    return python
+
+
+def package_run(python: Path, model: Path, text: Path, seed: int, passes: int) -> dict[str, Any]:
+    command = [python, CHILD, model, text, seed, passes, torch.get_num_threads()]
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"The package failed:\n{done.stderr[-2000:]}")
+    return {"engine": "package", "seed": seed, **json.loads(done.stdout.splitlines()[-1])}
+
+
+def our_run(host: ModelHost, document: Document, seed: int) -> dict[str, Any]:
+    engine = TTTEngine(host, TTTSettings(objective="next_token", seed=seed))
+    ids = host.encode(document.text)
+    before = host.negative_log_likelihood(ids[:1], ids[1:])
+    *_, report = engine.learn(document)
+    with engine.active():
+        after = host.negative_log_likelihood(ids[:1], ids[1:])
+    return {
+        "engine": "ours",
+        "seed": seed,
+        "tokens": report.tokens,
+        "passes": report.passes,
+        "seconds": report.seconds,
+        "tokens_per_second": report.tokens_per_second,
+        "nll_before": before,
+        "nll_after": after,
+    }
+
+
+def measure(settings: Settings) -> list[dict[str, Any]]:
+    python = environment_python(settings)
+    host = ModelHost.load("embedded")
+    model = models.pull("embedded", models.default_cache())
+    document = documents(1)[0][0]
+    list(TTTEngine(host, TTTSettings(gradient_steps=1)).learn(document))  # prepares, once
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder) / "document.txt"
+        text.write_text(document.text, encoding="utf-8")
+        for seed in range(settings.seeds):
+            found.append(package_run(python, model, text, seed, settings.passes))
+            found.append(our_run(host, document, seed))
+            print("\n".join(json.dumps(row) for row in found[-2:]), flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=Settings.seeds)
+    parser.add_argument("--passes", type=int, default=Settings.passes, help="of the package")
+    parser.add_argument("--environment", type=Path, default=Settings.environment)
+    settings = Settings(**vars(parser.parse_args()))
+    found = measure(settings)
+    ours, theirs = ([r for r in found if r["engine"] == name] for name in ("ours", "package"))
+    ratios = [
+        a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(ours, theirs, strict=True)
+    ]
+    figures = ("tokens_per_second", "passes", "seconds", "nll_before", "nll_after")
+    cells = [["figure", "ours", "package"]]
+    for name in figures:
+        pair = [summary([row[name] for row in rows]) for rows in (ours, theirs)]
+        cells.append([name, *(f"{p['mean']:.4f} {p['interval']}" for p in pair)])
+    ratio = summary(ratios)
+    cells.append(["tokens/s per pass, ours over package", f"{ratio['mean']:.2f}", ""])
+    publish("ttt_speed_package", {"package": PACKAGE, "ratio": ratio, "results": found}, cells)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
