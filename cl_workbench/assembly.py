@@ -128,6 +128,7 @@ TTT_KEYS = {
     "retention": "ttt.retention",
     "retention_tokens": "ttt.retention_tokens",
     "rehearsal": "ttt.rehearsal",
+    "precision": "ttt.precision",
     "gate_top": "tfidf_gate.top",
     "gate_recompute_passes": "tfidf_gate.recompute_passes",
     "forgetting_budget": "guard.forgetting_budget",

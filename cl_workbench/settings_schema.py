@@ -234,6 +234,24 @@ SETTINGS: tuple[Setting, ...] = (
         high=65536,
     ),
     Setting(
+        "ttt.rehearsal",
+        "number",
+        _TTT.rehearsal,
+        "the share of that general text which is taken from documents learned earlier instead, "
+        "held to what the model made of them; 0 rehearses none",
+        low=0,
+        high=1,
+    ),
+    Setting(
+        "ttt.precision",
+        "text",
+        _TTT.precision,
+        "the type that gradient steps compute in; auto is bfloat16 where the processor has "
+        "instructions for it, else float32; what is learned is kept finer, and measured in the "
+        "model's own type",
+        choices=("auto", "float32", "bfloat16"),
+    ),
+    Setting(
         "ttt.weight_decay",
         "number",
         _TTT.weight_decay,

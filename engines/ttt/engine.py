@@ -35,7 +35,7 @@ from engines.ttt.gate import snapshot
 from engines.ttt.ledger import Entry, learned_duals
 from engines.ttt.lesson import Learned, Lesson, overlaps_of
 from engines.ttt.measuring import Measuring
-from engines.ttt.progress import Meter
+from engines.ttt.progress import READ_WORK, Meter
 from engines.ttt.retention import Retention
 from engines.ttt.settings import TTTSettings
 from engines.ttt.upper import UpperLayers
@@ -187,7 +187,7 @@ class TTTEngine:
 
     def study(self, document: Document) -> Iterator[Progress | StudyPlan]:
         """Prepare what ``document`` would be studied by, and learn nothing."""
-        plan = yield from self._lesson().plan_study(document)
+        plan = yield from self._lesson().plan_study(document, len(self._ids(document)))
         yield plan
 
     def overlaps(self, document: Document) -> Iterator[Progress | tuple[Overlap, ...]]:
@@ -200,6 +200,7 @@ class TTTEngine:
         """How well ``document`` is predicted by the base, and as learned at the α in use."""
         lesson = self._lesson()
         text = lesson.recordings(self._ids(document))
+        lesson.meter.plan((READ_WORK + 2) * text.tokens)
         yield from lesson.read(text)
         measuring = Measuring(self._upper, self._retention, self._decoder, lesson.meter)
         base = yield from measuring.text_loss(text, {}, "measuring")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -73,6 +74,8 @@ class Learner:
         self._learned: dict[int, Neurons] = {}
         self._before: dict[int, Neurons] = {}
         self._open: dict[int, NeuronBranch] = {}
+        self._device = torch.device(host.device).type
+        self._steps_in_bfloat16 = steps_in_bfloat16(settings.precision, self._device)
         self.learning_rate = settings.learning_rate
         self.alpha = alpha
         self.duals: dict[int, DualMLP] = {}
@@ -125,11 +128,15 @@ class Learner:
     def step(self, batch: Batch) -> StepLoss:
         """One gradient step; the model is the base before and after it."""
         self._optimizer.zero_grad(set_to_none=True)
-        with injected(self._layers, self.duals), torch.enable_grad():
+        with injected(self._layers, self.duals), torch.enable_grad(), self._precision():
             losses = self._backward(batch)
         nn.utils.clip_grad_norm_(self.parameters(), self._settings.gradient_clip)
         self._optimizer.step()
         return losses
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """Steps in bfloat16 where the processor is made for it; probes are never so."""
+        return torch.autocast(self._device, torch.bfloat16, enabled=self._steps_in_bfloat16)
 
     def _backward(self, batch: Batch) -> StepLoss:
         """Add up the gradients of each part, one graph at a time to bound memory."""
@@ -197,3 +204,16 @@ def _merged(first: Neurons | None, second: Neurons) -> Neurons:
         total[torch.searchsorted(index, second.index)] += other
         tensors.append(total)
     return Neurons(index, *tensors)
+
+
+def steps_in_bfloat16(precision: str, device: str) -> bool:
+    """Whether gradient steps compute in bfloat16: if set, or by itself where it is quicker.
+
+    A processor without bfloat16 instructions would emulate them, and is slower then.
+    """
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capable = torch.cpu.get_capabilities() if device == "cpu" else {}
+    return bool(capable.get("avx512_bf16") or capable.get("amx_bf16") or capable.get("arm_bf16"))

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from engines import families
 from engines.host import ModelHost
-from engines.protocol import Decision, Document, GateSnapshot, Overlap, Progress, StudyPlan
+from engines.protocol import (
+    Decision,
+    Document,
+    GateSnapshot,
+    Overlap,
+    Progress,
+    StudyItem,
+    StudyPlan,
+)
 from engines.ttt.batches import Batches
 from engines.ttt.descent import Descent
 from engines.ttt.dual_mlp import DualMLP, injected
@@ -25,8 +33,12 @@ from engines.ttt.retention import HELD_TOKENS, Retention
 from engines.ttt.settings import TTTSettings
 from engines.ttt.spans import SEGMENT_TOKENS, Recording, Span, Teacher, segments
 from engines.ttt.study.choose import prepare
+from engines.ttt.study.reading import answer_ids, asked
 from engines.ttt.study.teacher import teach
 from engines.ttt.upper import Recordings, UpperLayers
+
+FEWEST_ITEMS = 4
+TOKENS_PER_ITEM = 24  # of the document: about one item for each of its sentences
 
 Events = Generator[Progress, Decision | None, None]
 
@@ -87,6 +99,7 @@ class Lesson:
         self._alpha = alpha
         self._decoder = families.decoder_layers(host.model)
         self.meter = Meter()
+        self._planned = 0.0
         self._gating = Gating(host, upper, retention, settings, layers)
         self._measuring = Measuring(upper, retention, self._decoder, self.meter)
 
@@ -95,8 +108,9 @@ class Lesson:
     ) -> Generator[Progress, Decision | None, Learned]:
         """Learn the tokens ``ids`` (``[tokens]``) of ``document``; returns what was learned."""
         text = self.recordings(ids)
+        self._plan_at_least(text)
         yield self.meter.event("reading", tokens=len(ids), passes=self._settings.gradient_steps)
-        plan = yield from self.plan_study(document)
+        plan = yield from self.plan_study(document, len(ids))
         study = yield from self._teach(plan, document.text)
         yield from self.prepare()
         yield from self.read(text)
@@ -150,9 +164,13 @@ class Lesson:
         longest = min(self._host.context_limit, SEGMENT_TOKENS + context)
         return Recordings(self._upper, segments(ids, context, longest, lead))
 
-    def plan_study(self, document: Document) -> Generator[Progress, Decision | None, StudyPlan]:
-        """Prepare what the document is studied by."""
-        steps = prepare(self._host, document, self._settings, self._retention.folder)
+    def plan_study(
+        self, document: Document, tokens: int
+    ) -> Generator[Progress, Decision | None, StudyPlan]:
+        """Prepare what the document is studied by, no more items than suit its length."""
+        suits = max(FEWEST_ITEMS, tokens // TOKENS_PER_ITEM, len(document.questions))
+        settings = replace(self._settings, study_items=min(self._settings.study_items, suits))
+        steps = prepare(self._host, document, settings, self._retention.folder)
         while True:
             try:
                 step = next(steps)
@@ -166,21 +184,27 @@ class Lesson:
     ) -> Generator[Progress, Decision | None, tuple[Recording, ...]]:
         recordings = []
         for number, item in enumerate(plan.items, start=1):
-            taught = teach(self._host, item, self._settings.teacher_top_k, text=text)
-            teacher = Teacher(taught.top_ids, taught.top_log_probs)
-            recordings.append(self._upper.record(Span(taught.ids, taught.new, teacher)))
+            recordings.append(self._upper.record(self._span(item, text)))
             yield self.meter.event(f"reading study items {number} of {len(plan.items)}")
         return tuple(recordings)
 
+    def _span(self, item: StudyItem, text: str) -> Span:
+        """What the student reads; a sentence is its own teacher, a question has the model's."""
+        if item.kind == "cloze":
+            answer = answer_ids(self._host, item)
+            return Span(
+                torch.cat([asked(self._host, item, with_context=False), answer]), len(answer)
+            )
+        taught = teach(self._host, item, self._settings.teacher_top_k, text=text)
+        return Span(taught.ids, taught.new, Teacher(taught.top_ids, taught.top_log_probs))
+
     def prepare(self) -> Events:
         """Make ready what belongs to the model and not to the document."""
-        self.meter.plan(self._retention.work_left(gated=self._gating.gated))
         for stage in self._retention.prepare(self.meter, gated=self._gating.gated):
             yield self.meter.event(stage)
 
     def read(self, text: Recordings) -> Events:
         """Read the document with the base model."""
-        self.meter.plan(READ_WORK * text.tokens)
         for new in self._gating.read(text):
             self.meter.did(READ_WORK * new)
             yield self.meter.event("reading")
@@ -202,17 +226,26 @@ class Lesson:
 
     def preview(self, ids: Tensor) -> Generator[Progress, Decision | None, Opened]:
         """The neurons that would learn these tokens."""
+        text = self.recordings(ids)
+        self.meter.plan(READ_WORK * text.tokens)
+        self.meter.plan(self._retention.work_left(gated=self._gating.gated))
         yield from self.prepare()
-        yield from self.read(self.recordings(ids))
+        yield from self.read(text)
         return self._gating.opened()[0]
+
+    def _plan_at_least(self, text: Recordings) -> None:
+        """Plan what is known before anything is read: general text and items come on top."""
+        self._planned = self._settings.gradient_steps * STEP_WORK * text.tokens
+        self.meter.plan(self._planned + READ_WORK * text.tokens)
+        self.meter.plan(self._retention.work_left(gated=self._gating.gated))
 
     def _plan_descent(self, text: Recordings, batches: Batches) -> None:
         passes = self._settings.gradient_steps
-        step_work = STEP_WORK * (batches.tokens + batches.held_tokens)
-        self.meter.plan(passes * step_work + 2 * (text.tokens + self._retention.probe_work))
+        steps = passes * STEP_WORK * (batches.tokens + batches.held_tokens)
+        self.meter.plan(max(0.0, steps - self._planned))
         every = self._settings.guard_every_batches
-        probes = passes * batches.steps // every if every else passes
-        self.meter.plan(probes * self._retention.probe_work)
+        probes = 2 + (passes * batches.steps // every if every else passes)
+        self.meter.plan(2 * text.tokens + probes * self._retention.probe_work)
         if self._settings.target_loss is not None:
             self.meter.plan(passes * text.tokens)
 

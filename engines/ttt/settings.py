@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 Objective = Literal["auto", "next_token", "self_study", "mixed"]
+Precision = Literal["auto", "float32", "bfloat16"]
 GuardAction = Literal["stop", "slower", "pause"]
 
 
@@ -34,6 +35,7 @@ class TTTSettings:
     context_tokens: int = 256
     max_tokens_per_document: int = 4096
     target_loss: float | None = None
+    precision: Precision = "auto"
     weight_decay: float = 0.0
     gradient_clip: float = 1.0
     study_items: int = 48
