@@ -33,6 +33,7 @@ from ttt_learn import documents
 from cl_workbench import Document, ModelHost, Sampling, TTTEngine, TTTSettings, Turn
 from engines import families
 from engines.protocol import Piece
+from engines.ttt.learner import steps_in_bfloat16
 
 BATCH_TOKENS = 256
 ROUNDS = 5  # matmul timings of which the best counts
@@ -45,7 +46,11 @@ PLAIN = {
     "forgetting_budget": None,
     "guard_every_batches": 1_000_000,  # never
 }
-CONDITIONS = {"all neurons": {"gate_threshold": 0.0}, "gate": {}}
+CONDITIONS = {
+    "all, float32": {"gate_threshold": 0.0, "precision": "float32"},
+    "gate, float32": {"precision": "float32"},
+    "gate, precision auto": {},
+}
 
 
 @dataclass(frozen=True)
@@ -76,19 +81,20 @@ def needed_per_token(host: ModelHost, upper: int, opened: float, positions: floa
     return forward + activations + upper * 2 * trained
 
 
-def matmul_throughput(host: ModelHost) -> float:
-    """FLOP/s of float32 matmuls of the MLP's shapes at ``BATCH_TOKENS``, the best of some."""
+def matmul_throughput(host: ModelHost, kind: torch.dtype) -> float:
+    """FLOP/s of matmuls of the MLP's shapes at ``BATCH_TOKENS``, the best of some."""
     parts = families.gated_mlp_parts(families.decoder_layers(host.model)[-1].mlp)
-    x = torch.randn(BATCH_TOKENS, parts.hidden)
-    weight = torch.randn(parts.hidden, parts.neurons)
     work = 2 * BATCH_TOKENS * parts.hidden * parts.neurons
-    repeats = max(1, round(2e10 / work))
+    repeats = max(1, round(1e10 / work))
     best = 0.0
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        for _ in range(repeats):
-            x @ weight
-        best = max(best, repeats * work / (time.perf_counter() - began))
+    for layer in (parts.up, parts.down):
+        x = torch.randn(BATCH_TOKENS, layer.in_features, dtype=kind)
+        weight = torch.randn(layer.out_features, layer.in_features, dtype=kind)
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            for _ in range(repeats):
+                torch.nn.functional.linear(x, weight)
+            best = max(best, repeats * work / (time.perf_counter() - began))
     return best
 
 
@@ -103,14 +109,16 @@ def mean_positions(tokens: int, context: int) -> float:
 
 
 def learning_share(host: ModelHost, document: Document, s: Settings) -> Iterator[dict[str, Any]]:
-    """Learning and matmuls in turn: achieved over possible, within each round."""
+    """Learning and matmuls in turn: achieved over possible in the same type, within each run."""
     for run in range(s.runs):
         for name, changed in CONDITIONS.items():
             settings = TTTSettings(gradient_steps=s.passes, seed=run, **(PLAIN | changed))
             engine = TTTEngine(host, settings)
-            before = matmul_throughput(host)
+            in_bfloat16 = steps_in_bfloat16(settings.precision, host.device)
+            kind = torch.bfloat16 if in_bfloat16 else torch.float32
+            before = matmul_throughput(host, kind)
             *_, report = engine.learn(document)
-            possible = max(before, matmul_throughput(host))
+            possible = max(before, matmul_throughput(host, kind))
             positions = mean_positions(report.tokens, settings.context_tokens)
             opened = report.gate_open_share or 1.0
             needed = needed_per_token(host, len(engine.layers), opened, positions)
@@ -118,6 +126,7 @@ def learning_share(host: ModelHost, document: Document, s: Settings) -> Iterator
             yield {
                 "condition": name,
                 "run": run,
+                "type": str(kind).removeprefix("torch."),
                 "tokens_per_second": report.tokens_per_second,
                 "flop_per_token": needed,
                 "achieved_flop_per_second": achieved,
@@ -174,8 +183,12 @@ def main() -> None:
         scale = 1e9 if "flop" in figure else 1.0
         label = figure.replace("flop_per_second", "GFLOP/s") if "flop" in figure else figure
         cells.append([label, *(_cell(summaries[name][figure], scale) for name in CONDITIONS)])
-    cells.append(["reply: time per token over the base's", _cell(reply["ratio"], 1.0), ""])
-    cells.append(["n (learning, replies)", f"{s.runs}, {s.pairs}", str(s.runs)])
+    types = {row["condition"]: row["type"] for row in shares}
+    cells.append(["type of the steps and the matmuls", *(types[name] for name in CONDITIONS)])
+    cells.append(["n", *(str(s.runs) for _ in CONDITIONS)])
+    blank = [""] * (len(CONDITIONS) - 1)
+    label = f"reply: time per token over the base's (n = {s.pairs})"
+    cells.append([label, _cell(reply["ratio"], 1.0), *blank])
     threads = {"threads": torch.get_num_threads()}
     result = threads | {"learning": summaries, "reply": reply, "rows": shares, "replies": replies}
     publish("ttt_speed", result, cells)

@@ -93,7 +93,8 @@ class Truth:
     def __init__(self, host: ModelHost, settings: Settings) -> None:
         self._host = host
         self._settings = settings
-        self._first = TTTEngine(host).layers[0]
+        self._learner = TTTEngine(host)
+        self._first = self._learner.layers[0]
         self._learnables = {one.document.title: one for one in learnables()}
         self._taught: dict[str, Taught] = {}
 
@@ -126,10 +127,11 @@ class Truth:
 
     def _engine(self, job: Job) -> TTTEngine:
         s = self._settings
-        settings = settings_of(
+        self._learner.reset()  # what it read of the base model serves every condition
+        self._learner.settings = settings_of(
             job.condition, target=s.target, passes=s.passes, seed=job.seed, changed=s.changed
         )
-        return TTTEngine(self._host, settings)
+        return self._learner
 
     def _learn(self, job: Job) -> Row:
         engine = self._engine(job)

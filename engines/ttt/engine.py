@@ -36,7 +36,7 @@ from engines.ttt.ledger import Entry, learned_duals
 from engines.ttt.lesson import Learned, Lesson, overlaps_of
 from engines.ttt.measuring import Measuring
 from engines.ttt.progress import READ_WORK, Meter
-from engines.ttt.retention import Retention
+from engines.ttt.retention import Needs, Retention
 from engines.ttt.settings import TTTSettings
 from engines.ttt.upper import UpperLayers
 
@@ -134,7 +134,7 @@ class TTTEngine:
     def held_out_loss(self) -> float | None:
         """Mean nats per token of the held-out text with what is learned, at the α in use."""
         meter = Meter()
-        for _ in self._retention.prepare(meter, gated=False):
+        for _ in self._retention.prepare(meter, Needs()):
             pass
         recordings = self._retention.held_out
         if not recordings.tokens:

@@ -12,7 +12,7 @@ from engines.host import ModelHost
 from engines.protocol import GateSnapshot
 from engines.ttt.dual_mlp import DualMLP, injected
 from engines.ttt.gate import ActivationMeter, every_neuron, open_neurons, scores, snapshot
-from engines.ttt.retention import Retention
+from engines.ttt.retention import Needs, Retention
 from engines.ttt.settings import TTTSettings
 from engines.ttt.spans import Past, window_edges
 from engines.ttt.upper import MEASURED_TOKENS, Recordings, UpperLayers
@@ -41,7 +41,7 @@ class Gating:
         self._retention = retention
         self._settings = settings
         self._layers = layers
-        self.gated = settings.gate_threshold > 0 or settings.gate_top is not None
+        self.gated = Needs.of(settings).gate
 
     def read(self, text: Recordings, meter: ActivationMeter | None = None) -> Iterator[int]:
         """Record ``text`` with the base model, yielding tokens done; then ask ``opened``."""

@@ -29,7 +29,7 @@ from engines.ttt.learner import Learner
 from engines.ttt.ledger import Change, Entry, changes_of, learned_duals
 from engines.ttt.measuring import Measuring
 from engines.ttt.progress import READ_WORK, STEP_WORK, Meter
-from engines.ttt.retention import HELD_TOKENS, Retention
+from engines.ttt.retention import HELD_TOKENS, Needs, Retention
 from engines.ttt.settings import TTTSettings
 from engines.ttt.spans import SEGMENT_TOKENS, Recording, Span, Teacher, segments
 from engines.ttt.study.choose import prepare
@@ -100,6 +100,7 @@ class Lesson:
         self._decoder = families.decoder_layers(host.model)
         self.meter = Meter()
         self._planned = 0.0
+        self._needs = Needs.of(settings)
         self._gating = Gating(host, upper, retention, settings, layers)
         self._measuring = Measuring(upper, retention, self._decoder, self.meter)
 
@@ -129,7 +130,7 @@ class Lesson:
         batches = Batches(
             None if plan.objective == "self_study" and study else text,
             study,
-            self._retention.held,
+            self._retention.held if self._needs.held else (),
             rehearsal,
             self._settings,
         )
@@ -200,7 +201,7 @@ class Lesson:
 
     def prepare(self) -> Events:
         """Make ready what belongs to the model and not to the document."""
-        for stage in self._retention.prepare(self.meter, gated=self._gating.gated):
+        for stage in self._retention.prepare(self.meter, self._needs):
             yield self.meter.event(stage)
 
     def read(self, text: Recordings) -> Events:
@@ -228,7 +229,7 @@ class Lesson:
         """The neurons that would learn these tokens."""
         text = self.recordings(ids)
         self.meter.plan(READ_WORK * text.tokens)
-        self.meter.plan(self._retention.work_left(gated=self._gating.gated))
+        self.meter.plan(self._retention.work_left(self._needs))
         yield from self.prepare()
         yield from self.read(text)
         return self._gating.opened()[0]
@@ -237,7 +238,7 @@ class Lesson:
         """Plan what is known before anything is read: general text and items come on top."""
         self._planned = self._settings.gradient_steps * STEP_WORK * text.tokens
         self.meter.plan(self._planned + READ_WORK * text.tokens)
-        self.meter.plan(self._retention.work_left(gated=self._gating.gated))
+        self.meter.plan(self._retention.work_left(self._needs))
 
     def _plan_descent(self, text: Recordings, batches: Batches) -> None:
         passes = self._settings.gradient_steps

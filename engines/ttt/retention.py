@@ -9,7 +9,9 @@ lost in the end.  None of the three uses another's text or questions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import torch
 
@@ -28,10 +30,28 @@ from engines.ttt.spans import Recording, Span, Teacher
 from engines.ttt.upper import Recordings, UpperLayers
 
 HELD_OUT_TOKENS = 128  # read per passage: enough for a paired loss, few enough for a probe
-HELD_PASSAGES = 64  # of the calibration text, from its end
+HELD_PASSAGES = 48  # of the calibration text, from its end
 HELD_TOKENS = 64
 CALIBRATION_WORK = 400.0  # one calibration passage in the units of ``Meter``
 ANSWER_WORK = 200.0  # one general question answered, likewise
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What of it a lesson needs: the gate's counts, probed questions, text to be held to."""
+
+    gate: bool = False
+    probes: bool = False
+    held: bool = False
+
+    @classmethod
+    def of(cls, settings: TTTSettings) -> Needs:
+        """What learning by ``settings`` needs."""
+        return cls(
+            gate=settings.gate_threshold > 0 or settings.gate_top is not None,
+            probes=settings.forgetting_budget is not None,
+            held=settings.retention > 0,
+        )
 
 
 class Retention:
@@ -65,10 +85,8 @@ class Retention:
         held = [*general_questions("retention"), *general_questions("instruction")]
         self._held_answers = BaseAnswers(host, held, cache)
         self.probes: tuple[Recording, ...] = ()
-        self.held: tuple[Recording, ...] = ()
+        self.held: Sequence[Recording] = ()
         self._recorded = False
-        self._probing = settings.forgetting_budget is not None
-        self._holding = settings.retention > 0
 
     @property
     def counts(self) -> GateStatistics | None:
@@ -80,30 +98,28 @@ class Retention:
         """One probe, in the units of ``Meter``."""
         return self.held_out.tokens + sum(one.length / 2 for one in self.probes)
 
-    def work_left(self, *, gated: bool) -> float:
+    def work_left(self, needs: Needs) -> float:
         """What ``prepare`` has yet to do, in the units of ``Meter``."""
         work = 0.0 if self._recorded else 2.0 * self.held_out.tokens
-        if self._probing and not self.probes:
+        if needs.probes and not self.probes:
             work += ANSWER_WORK * self._watched.missing
-        if self._holding and not self.held:
+        if needs.held and not self.held:
             work += ANSWER_WORK * self._held_answers.missing
-        if gated and self._statistics is None:
+        if needs.gate and self._statistics is None:
             self._statistics = self._cache.load(self._passages)
             work += 0.0 if self._statistics else CALIBRATION_WORK * len(self._passages)
         return work
 
-    def prepare(self, meter: Meter, *, gated: bool) -> Iterator[str]:
-        """Make everything ready, yielding what is being done after each piece of it."""
+    def prepare(self, meter: Meter, needs: Needs) -> Iterator[str]:
+        """Make what is needed ready, yielding what is being done after each piece of it."""
         yield from self._record(meter)
-        if self._probing and not self.probes:
+        if needs.probes and not self.probes:
             yield from self._ask(self._watched, meter)
             self.probes = self._probe_recordings()
-        if self._holding and not self.held:
+        if needs.held and not self.held:
             yield from self._ask(self._held_answers, meter)
-            for held in self._hold():
-                self.held = held
-                yield "reading general text"
-        if gated and self._statistics is None:
+            self.held = _Taught(self, self._held_spans())
+        if needs.gate and self._statistics is None:
             yield from self._calibrate(meter)
 
     def _record(self, meter: Meter) -> Iterator[str]:
@@ -134,8 +150,7 @@ class Retention:
         spans = [Span(torch.cat([a.prompt, a.answer[: a.right]]), a.right) for a in right]
         return tuple(sorted((self._upper.record(s) for s in spans), key=lambda r: r.length))
 
-    def _hold(self) -> Iterator[tuple[Recording, ...]]:
-        """Recordings with the base model as teacher, growing with each that is read."""
+    def _held_spans(self) -> list[Span]:
         spans = []
         for passage in self._corpus[-HELD_PASSAGES:]:
             ids = self._host.encode(passage)[:HELD_TOKENS]
@@ -143,10 +158,7 @@ class Retention:
         for one in self._held_answers.answered():
             ids = torch.cat([one.prompt, one.answer])
             spans.append(Span(ids, len(ids) - 1))
-        held: list[Recording] = []
-        for span in spans:
-            held.append(self.taught(span))
-            yield tuple(held)
+        return spans
 
     @torch.no_grad()
     def taught(self, span: Span) -> Recording:
@@ -157,6 +169,32 @@ class Retention:
         return Recording(
             recording.hidden, recording.calls, recording.targets, Teacher(top.indices, top.values)
         )
+
+
+class _Taught(Sequence[Recording]):
+    """Recordings of ``spans`` with the base model as teacher, each made when first asked for.
+
+    A short document needs few of them.  They have to be asked for outside any engine's block.
+    """
+
+    def __init__(self, retention: Retention, spans: Sequence[Span]) -> None:
+        self._retention = retention
+        self._spans = spans
+        self._made: dict[int, Recording] = {}
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    @overload
+    def __getitem__(self, index: int) -> Recording: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Recording]: ...
+    def __getitem__(self, index: int | slice) -> Recording | Sequence[Recording]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if index not in self._made:
+            self._made[index] = self._retention.taught(self._spans[index])
+        return self._made[index]
 
 
 def kept_of(upper: UpperLayers, recordings: Sequence[Recording]) -> int:

@@ -12,6 +12,7 @@ from engines.ttt.batches import Batch, Window
 from engines.ttt.dual_mlp import injected
 from engines.ttt.learner import Learner
 from engines.ttt.progress import Meter
+from engines.ttt.retention import Needs
 from engines.ttt.spans import Past, Span
 from engines.ttt.upper import UpperLayers
 from tests.engines.learning import HARBOUR, learn, tiny_engine, tiny_host
@@ -44,7 +45,7 @@ def test_held_to_the_base_it_stays_closer_to_it():
 
 def test_the_pull_to_the_base_has_no_gradient_where_nothing_was_learned():
     engine = tiny_engine(retention=1.0)
-    for _ in engine._retention.prepare(Meter(), gated=False):
+    for _ in engine._retention.prepare(Meter(), Needs(held=True)):
         pass
     upper = UpperLayers(engine.host, engine.layers[0])
     everything = {number: torch.arange(64) for number in engine.layers}
