@@ -30,7 +30,7 @@ class TTTSettings:
 
     objective: Objective = "auto"
     learning_rate: float = 5e-4
-    mini_batch_size: int = 128
+    mini_batch_size: int = 64
     gradient_steps: int = 8
     context_tokens: int = 256
     max_tokens_per_document: int = 4096
