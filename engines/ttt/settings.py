@@ -40,7 +40,7 @@ class TTTSettings:
     gradient_clip: float = 1.0
     study_items: int = 48
     teacher_top_k: int = 16
-    retention: float = 1.0
+    retention: float = 8.0
     retention_tokens: int = 64
     rehearsal: float = 0.5
     alpha_initial: float = 0.95
