@@ -188,6 +188,7 @@ def of_report(report: LearnReport) -> Row:
 def key_of(job: Job, settings: Settings) -> Row:
     asked = {"model": settings.model_name, "kind": job.kind, "condition": job.condition}
     asked |= {"document": job.document, "seed": job.seed}
+    asked |= {"arc_asked": settings.arc, "trivia_asked": settings.trivia}
     if job.kind == "before":
         return asked
     asked |= {"target": settings.target, "changed": settings.changed}
@@ -252,8 +253,10 @@ def main() -> None:
     if not arguments.summarise:
         run(ModelHost.load(settings.model), settings)
     if settings.shard == (1, 1):
-        of_model = [row for row in rows() if row["model"] == settings.model_name]
-        publish_tables(of_model, settings.model_name, settings.target, settings.changed)
+        asked = {"model": settings.model_name, "arc_asked": settings.arc}
+        asked |= {"trivia_asked": settings.trivia}
+        found = [row for row in rows() if all(row.get(k) == v for k, v in asked.items())]
+        publish_tables(found, settings.model_name, settings.target, settings.changed)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ class Descent:
             whole = yield from self._pass(number)
             number += whole
             if whole and not self._ended:
-                yield from self._between(number)
+                yield from self._rank_anew(number)
         if self._best.passes < self._done:
             self._best = Best(self._learner.state(), self._done)
 
@@ -106,10 +106,14 @@ class Descent:
                 passes_done=int(self._done),
                 **values,
             )
-            if self._probe_is_due(number * count + position, last=position == count):
+            last = position == count
+            due = self._is_due(number * count + position, last=last)
+            if due if self._guard.watches else last:
                 yield from self._look()
-                if self._ended:
-                    return True
+            if due and not self._ended:
+                yield from self._aim()
+            if self._ended:
+                break
         return True
 
     def _step(self, batch: Batch) -> dict[str, float] | None:
@@ -146,7 +150,7 @@ class Descent:
         self._learner.restore(self._best.state)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        self.notes.append(f"memory ran out: mini-batches of {window} tokens from there on")
+        self._told(f"memory ran out: mini-batches of {window} tokens from there on")
 
     def _halve(self, value: float) -> None:
         """The loss exploded: go back and on at half the rate, or say what to set."""
@@ -158,12 +162,12 @@ class Descent:
             )
         rate = self._learner.learning_rate / 2
         self._learner.restore(self._best.state, rate)
-        self.notes.append(
+        self._told(
             f"the loss became {value}: went back to {self._best.passes:.3g} passes and on at a "
             f"learning rate of {rate:.2g}"
         )
 
-    def _probe_is_due(self, step: int, *, last: bool) -> bool:
+    def _is_due(self, step: int, *, last: bool) -> bool:
         every = self._settings.guard_every_batches
         return step % every == 0 if every else last
 
@@ -205,23 +209,27 @@ class Descent:
     def _told(self, note: str) -> None:
         self.notes.append(note)
 
-    def _between(self, passes: int) -> Events:
-        """After a whole pass: is the target reached, and are other neurons to learn now?"""
+    def _aim(self) -> Events:
+        """Is the target reached?"""
         target = self._settings.target_loss
-        if target is not None:
-            loss = yield from self._measuring.text_loss(self._text, self._learner.duals, "learning")
-            yield self._event(loss=loss)
-            if loss <= target:
-                self._ended = True
-                self.notes.append(f"ended after {passes} passes, at a loss of {loss:.2f}")
-                return
+        if target is None:
+            return
+        loss = yield from self._measuring.text_loss(self._text, self._learner.duals, "learning")
+        yield self._event(loss=loss)
+        if loss <= target:
+            self._ended = True
+            self._told(f"ended after {self._done:.3g} passes, at a loss of {loss:.2f}")
+
+    def _rank_anew(self, passes: int) -> Events:
+        """After a whole pass: are other neurons to learn now?"""
         every = self._settings.gate_recompute_passes
-        if every and self._gating.gated and passes % every == 0 and passes < self._passes:
-            for _ in self._gating.read_again(self._text, self._learner.duals):
-                yield self._meter.event("ranking neurons anew")
-            opened, gate = self._gating.opened()
-            self._learner.open(opened)
-            yield self._event(gate=gate)
+        if not (every and self._gating.gated and passes % every == 0 and passes < self._passes):
+            return
+        for _ in self._gating.read_again(self._text, self._learner.duals):
+            yield self._meter.event("ranking neurons anew")
+        opened, gate = self._gating.opened()
+        self._learner.open(opened)
+        yield self._event(gate=gate)
 
     def _event(self, **measured: object) -> Progress:
         return self._meter.event(

@@ -36,6 +36,12 @@ class Guard:
         self.retreats = 0
         self.lifted = False
 
+    @property
+    def watches(self) -> bool:
+        """True if there is a budget to keep."""
+        budgets = (self._settings.held_out_budget_percent, self._settings.forgetting_budget)
+        return any(budget is not None for budget in budgets)
+
     def fault(self, now: Reading) -> str | None:
         """Which budget ``now`` passes, in words; None if none or if they were lifted."""
         if self.lifted:

@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import reporting
 import torch
 import ttt_truth
 from conditions import CONDITIONS, PARTS, ranked_as, settings_of
-from truth_tables import learned_table, markdown, overlap_correlation, sequence_figures
+from truth_tables import (
+    learned_table,
+    markdown,
+    overlap_correlation,
+    publish_tables,
+    sequence_figures,
+)
 
 from engines.host import ModelHost
 from engines.ttt import gating
@@ -72,7 +79,7 @@ def test_a_stopped_run_goes_on_where_it_was(
 
 
 def test_a_sequence_measures_every_document_after_each(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(ttt_truth, "ROWS", tmp_path / "rows.jsonl")
     host = ModelHost(model=tiny_model(), tokenizer=tiny_tokenizer())
@@ -85,6 +92,11 @@ def test_a_sequence_measures_every_document_after_each(
     assert sorted(row["order"]) == sorted(r["document"] for r in ttt_truth.rows()[1:3])
     assert [len(row["nll_matrix"]), len(row["nll_matrix"][0])] == [3, 2]
     assert list(row["overlaps"][1]) == [row["order"][0]]
+    monkeypatch.setattr(reporting, "RESULTS", tmp_path)
+    publish_tables(ttt_truth.rows(), "embedded", 1.2, {})
+    assert "| forgetting, cloze recall |" in capsys.readouterr().out
+    published = json.loads((tmp_path / "ttt_truth.json").read_text(encoding="utf-8"))
+    assert published["sequence"]["all"]["BWT, −NLL"]["n"] == 1
 
 
 def rows() -> list[dict[str, Any]]:

@@ -95,7 +95,7 @@ def test_a_model_that_writes_usable_questions_writes_them() -> None:
     found = plan(host)
     assert found.objective == "mixed"
     assert found.reason == (
-        "auto picked mixed: this model wrote 6 usable questions of 6, "
+        "picked by auto, as this model wrote 6 usable questions of 6, "
         "so questions that it writes are studied"
     )
     assert len(found.items) == 8

@@ -103,7 +103,7 @@ def test_learning_ends_at_the_target_loss():
     assert report.passes < 12
     assert whole.loss_after < report.loss_after
     assert report.loss_after == pytest.approx(target, abs=0.1)
-    assert f"ended after {report.passes} passes" in report.notes[0]
+    assert "ended after" in report.notes[0]
 
 
 def test_a_budget_of_neurons_goes_before_the_threshold():

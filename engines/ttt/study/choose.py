@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 AUTO_OBJECTIVE = "mixed"  # what ``objective: auto`` comes to where there is anything to study
 TRIAL_QUESTIONS = 6
 ATTEMPTS_PER_ITEM = 2  # questions written for each one wanted, at most
-_TRIAL_FORMAT = 1  # raised when the requests or the filters change
+_TRIAL_FORMAT = 2  # raised when the requests or the filters change
 _FAIR_PASSAGES = 3  # a trial on fewer says more of the document than of the model
 
 
@@ -72,7 +72,7 @@ def prepare(
     if not items:
         return StudyPlan("next_token", f"{reason}; the text alone is learned", (), written.rejected)
     if settings.objective == "auto":
-        reason = f"auto picked {objective}: {reason}"
+        reason = f"picked by auto, as {reason}"
     return StudyPlan(objective, reason, items, written.rejected)
 
 
