@@ -95,7 +95,8 @@ def measure(settings: Settings) -> list[dict[str, Any]]:
     host = ModelHost.load("embedded")
     model = models.pull("embedded", models.default_cache())
     document = documents(1)[0][0]
-    list(TTTEngine(host, TTTSettings(gradient_steps=1)).learn(document))  # prepares, once
+    prepare = TTTSettings(objective="next_token", gradient_steps=1)
+    list(TTTEngine(host, prepare).learn(document))
     found = []
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "document.txt"
