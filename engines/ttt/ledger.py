@@ -17,30 +17,35 @@ from engines.families import gated_mlp_parts
 from engines.protocol import LearnReport
 from engines.ttt.dual_mlp import DualMLP, NeuronBranch, Neurons, mlp_of
 
-LEVELS = 127  # eight bits, symmetric about zero
+LEVELS = 7  # four bits, symmetric about zero
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of small numbers at eight bits: ``values`` int8 ``[n, hidden]``, ``scale`` ``[n, 1]``.
+    """Rows of small numbers at four bits, two to a byte.
 
-    A number is ``values · scale``; it is off by at most half a ``scale``, which is 1/254 of
-    the largest number in its row.
+    ``packed`` is uint8 ``[n, ceil(width / 2)]``, ``scale`` float32 ``[n, 1]``.  A number is a
+    level from -7 to 7 times its row's ``scale``, and off by at most half a ``scale``.
     """
 
-    values: Tensor
+    packed: Tensor
     scale: Tensor
+    width: int
 
     @classmethod
     def of(cls, rows: Tensor) -> Rows:
-        """``rows`` ``[n, hidden]``, rounded to the nearest of the levels of each row."""
+        """``rows`` ``[n, width]``, rounded to the nearest of the levels of each row."""
         scale = (rows.abs().amax(dim=1, keepdim=True) / LEVELS).float()
         safe = torch.where(scale > 0, scale, torch.ones_like(scale))
-        return cls((rows / safe).round().to(torch.int8), scale)
+        levels = ((rows / safe).round() + 8).to(torch.uint8)
+        even, odd = levels[:, 0::2], levels[:, 1::2]
+        odd = nn.functional.pad(odd, (0, even.shape[1] - odd.shape[1]))
+        return cls(even | (odd << 4), scale, rows.shape[1])
 
     def float(self) -> Tensor:
-        """The numbers in float32, ``[n, hidden]``."""
-        return self.values.float() * self.scale
+        """The numbers in float32, ``[n, width]``."""
+        levels = torch.stack([self.packed & 15, self.packed >> 4], dim=2).flatten(1)
+        return (levels[:, : self.width].float() - 8) * self.scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +69,13 @@ class Change:
     def tensors(self) -> tuple[Tensor, ...]:
         """All that is kept."""
         rows = (self.gate, self.up, self.down)
-        return (self.index, *(part for one in rows for part in (one.values, one.scale)))
+        return (self.index, *(part for one in rows for part in (one.packed, one.scale)))
 
     def energy(self) -> Tensor:
         """The squared size of the change of each touched neuron, ``[n]``."""
         return sum(
             ((rows.float() ** 2).sum(dim=1) for rows in (self.gate, self.up, self.down)),
-            start=torch.zeros(len(self.index), device=self.gate.values.device),
+            start=torch.zeros(len(self.index), device=self.gate.packed.device),
         )
 
 

@@ -41,7 +41,7 @@ def _tensors(change: Change) -> dict[str, Tensor]:
     named = {"index": change.index}
     for name in ROWS:
         rows: Rows = getattr(change, name)
-        named |= {name: rows.values, f"{name}.scale": rows.scale}
+        named |= {name: rows.packed, f"{name}.scale": rows.scale}
     return named
 
 
@@ -99,9 +99,10 @@ def _entry(
     document.pop("bytes")
     for layer in document.pop("layers"):
         mlp = mlp_of(decoder, layer)
-        device = gated_mlp_parts(mlp).gate.weight.device
+        parts = gated_mlp_parts(mlp)
+        device = parts.gate.weight.device
         own = {name: tensors[f"{layer}.{name}"].to(device) for name in _NAMES}
-        rows = [Rows(own[name], own[f"{name}.scale"]) for name in ROWS]
+        rows = [Rows(own[name], own[f"{name}.scale"], parts.hidden) for name in ROWS]
         changes[int(layer)] = Change(own["index"], *rows)
         _check(changes[int(layer)], mlp)
     tokens = tensors["tokens"]
@@ -146,11 +147,11 @@ def _check(change: Change, mlp: nn.Module) -> None:
     gate = gated_mlp_parts(mlp).gate
     count = len(change.index)
     for rows in (change.gate, change.up, change.down):
-        shapes = tuple(rows.values.shape), tuple(rows.scale.shape)
-        if shapes != ((count, gate.in_features), (count, 1)):
+        shapes = tuple(rows.packed.shape), tuple(rows.scale.shape)
+        if shapes != ((count, -(-gate.in_features // 2)), (count, 1)):
             raise ValueError(f"a change has shapes {shapes}")
-        if rows.values.dtype != torch.int8 or not bool(rows.scale.isfinite().all()):
-            raise ValueError("a change is not of eight bits with finite scales")
+        if rows.packed.dtype != torch.uint8 or not bool(rows.scale.isfinite().all()):
+            raise ValueError("a change is not of four bits with finite scales")
     index = change.index.tolist()
     ascending = all(a < b for a, b in itertools.pairwise(index))
     if not index or not ascending or index[0] < 0 or index[-1] >= gate.out_features:

@@ -37,13 +37,15 @@ def test_the_engine_has_the_abilities_it_is_asked_for():
     assert isinstance(engine, Studies)
 
 
-def test_eight_bits_are_off_by_at_most_half_a_level():
-    rows = torch.randn(5, 40, generator=torch.Generator().manual_seed(0)) * 1e-3
+@pytest.mark.parametrize("width", [1, 40, 41])
+def test_four_bits_are_off_by_at_most_half_a_level(width):
+    rows = torch.randn(5, width, generator=torch.Generator().manual_seed(0)) * 1e-3
     rows[2] = 0.0
     kept = Rows.of(rows)
-    assert kept.values.dtype == torch.int8
+    assert tuple(kept.packed.shape) == (5, -(-width // 2))
+    assert kept.packed.dtype == torch.uint8
     largest = rows.abs().amax(dim=1, keepdim=True)
-    assert ((kept.float() - rows).abs() <= largest / 254 + 1e-9).all()
+    assert ((kept.float() - rows).abs() <= largest / 14 + 1e-9).all()
     assert torch.equal(kept.float()[2], rows[2])
 
 
@@ -103,7 +105,7 @@ def test_a_knocked_out_answer_is_that_without_the_document(engine):
 
 def test_the_size_of_a_document_is_what_is_kept_of_it(engine):
     neurons, hidden, layers = 16, 32, 1
-    change = neurons * (3 * (hidden + 4) + 4)  # eight bits a number, a scale a row, an index
+    change = neurons * (3 * (hidden // 2 + 4) + 4)  # four bits a number, scales, an index
     tokens = 4 * engine.documents[1].tokens_read
     assert engine.bytes_of(HARBOUR.id) == layers * change + tokens
 
