@@ -34,13 +34,17 @@ from engines.ttt.dual_mlp import AlreadyInjectedError, DualMLP, injected, mlp_of
 from engines.ttt.gate import snapshot
 from engines.ttt.ledger import Entry, learned_duals
 from engines.ttt.lesson import Learned, Lesson, overlaps_of
+from engines.ttt.limits import (
+    FEWEST_TOKENS,
+    check_settings,
+    modified_layers,
+    one_sentence_for_memory,
+)
 from engines.ttt.measuring import Measuring
 from engines.ttt.progress import READ_WORK, Meter
 from engines.ttt.retention import Needs, Retention
 from engines.ttt.settings import TTTSettings
 from engines.ttt.upper import UpperLayers
-
-FEWEST_TOKENS = 8
 
 
 class TTTEngine:
@@ -156,13 +160,22 @@ class TTTEngine:
         self._learning = True
         try:
             with one_sentence_for_memory():
-                learned = yield from lesson.events(document, ids[:limit])
+                learned = yield from lesson.events(
+                    self._read_part(document, ids, limit), ids[:limit]
+                )
         finally:
             self._learning = False
         report = _report(document, len(ids), min(limit, len(ids)), learned, lesson.meter)
         kept = Entry(report, learned.changes, ids[:limit].to("cpu", torch.int32))
         self._keep([*self._entries, kept])
         yield report
+
+    def _read_part(self, document: Document, ids: Tensor, limit: int) -> Document:
+        """``document`` as far as it is read, so that nothing beyond is studied."""
+        if len(ids) <= limit:
+            return document
+        text = self.host.tokenizer.decode(ids[:limit].tolist(), skip_special_tokens=True)
+        return dataclasses.replace(document, text=text)
 
     def _check_free(self) -> None:
         if self._learning:
@@ -325,6 +338,8 @@ class TTTEngine:
             folder, engine=self.name, model=self.host.name, fingerprint=self.host.fingerprint
         )
         entries, alpha = stored.unpack(folder, manifest, parts, self._decoder, self.layers)
+        if "gate" in parts:
+            self._retention.adopt(parts["gate"])
         self._keep(entries)
         self.alpha = alpha
 
@@ -332,61 +347,6 @@ class TTTEngine:
 def _settings(settings: TTTSettings) -> list[tuple[str, object]]:
     names = [field.name for field in dataclasses.fields(settings)]
     return [(name, getattr(settings, name)) for name in names]
-
-
-def modified_layers(count: int, settings: TTTSettings) -> tuple[int, ...]:
-    """Numbers of the layers that learn: those set, or the last quarter of ``count``.
-
-    Raises:
-        EngineError: if the settings name layers that are not there, or teach nothing.
-    """
-    quarter = max(1, round(count / 4))
-    start = count - quarter if settings.layers_start is None else settings.layers_start
-    end = count if settings.layers_end is None else settings.layers_end
-    if not 0 <= start < end <= count:
-        raise EngineError(
-            f"model.modified_layers_start {start} and model.modified_layers_end {end} don't name "
-            f"layers of this model: it has {count}, numbered from 0, the end is not included."
-        )
-    return tuple(range(start, end))
-
-
-def check_settings(host: ModelHost, settings: TTTSettings) -> None:
-    """Refuse settings that can't teach this model anything.
-
-    Raises:
-        EngineError: naming the setting and what to do.
-    """
-    if settings.alpha_initial >= 1.0:
-        raise EngineError(
-            "At α = 1 nothing reaches the weights that learn: set alpha.initial below 1."
-        )
-    if 0 < settings.max_tokens_per_document < FEWEST_TOKENS:
-        raise EngineError(
-            f"ttt.max_tokens_per_document {settings.max_tokens_per_document} is too few to learn "
-            f"from: set at least {FEWEST_TOKENS}, or 0 to read everything."
-        )
-    longest = settings.mini_batch_size + settings.context_tokens
-    if longest > host.context_limit:
-        raise EngineError(
-            f"ttt.mini_batch_size and ttt.context_tokens make {longest} tokens together, and "
-            f"{host.name} reads {host.context_limit}: lower one of them."
-        )
-
-
-@contextmanager
-def one_sentence_for_memory() -> Iterator[None]:
-    """Turn running out of memory, on a GPU or not, into an ``EngineError``.
-
-    It is raised inside the learn generator, so what the engine knew before still holds.
-    """
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise EngineError(
-            "There is not enough memory to learn this: lower ttt.mini_batch_size, "
-            "ttt.context_tokens or ttt.max_tokens_per_document. Nothing was changed."
-        ) from error
 
 
 def _report(

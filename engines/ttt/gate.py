@@ -200,7 +200,11 @@ class GateCache:
             found = GateStatistics(tensors["occurrences"], int(tensors["passages"]))
         except (OSError, SafetensorError, KeyError, ValueError):
             return None
-        return found if tuple(found.occurrences.shape) == self._shape else None
+        return found if self.fits(found) else None
+
+    def fits(self, statistics: GateStatistics) -> bool:
+        """Whether ``statistics`` are of as many layers and neurons as this model's."""
+        return tuple(statistics.occurrences.shape) == self._shape
 
     def save(self, passages: Sequence[str], statistics: GateStatistics) -> None:
         """Keep ``statistics``, whole; where they can't be written they are counted again."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import overload
 
 import torch
+from torch import Tensor
 
 from engines.host import ModelHost
 from engines.texts import (
@@ -92,6 +93,14 @@ class Retention:
     def counts(self) -> GateStatistics | None:
         """The background counts, or None before ``calibrate`` ran."""
         return self._statistics
+
+    def adopt(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take the background counts of a checkpoint, if none are there and they fit."""
+        occurrences, passages = tensors.get("occurrences"), tensors.get("passages")
+        if self._statistics is None and occurrences is not None and passages is not None:
+            found = GateStatistics(occurrences, int(passages))
+            if self._cache.fits(found) and found.passages == len(self._passages):
+                self._statistics = found
 
     @property
     def probe_work(self) -> float:

@@ -18,7 +18,7 @@ from engines.protocol import (
     Turn,
 )
 from engines.ttt.dual_mlp import AlreadyInjectedError
-from engines.ttt.engine import modified_layers
+from engines.ttt.limits import modified_layers
 from engines.ttt.settings import TTTSettings
 from tests.engines.learning import (
     AVIARY,
@@ -335,6 +335,16 @@ def test_gate_statistics_are_counted_once_per_model(tmp_path):
     assert calibrations(tiny_engine(cache=tmp_path)) == 6
     assert calibrations(tiny_engine(cache=tmp_path)) == 0
     assert calibrations(tiny_engine(tiny_host(seed=3), cache=tmp_path)) == 6
+
+
+def test_a_checkpoint_brings_the_gate_statistics_along(tmp_path):
+    engine = tiny_engine(cache=tmp_path / "here")
+    learn(engine, AVIARY)
+    engine.save(tmp_path / "one")
+    other = tiny_engine(cache=tmp_path / "elsewhere")
+    other.load(tmp_path / "one")
+    stages = [e.stage for e in other.learn(HARBOUR) if isinstance(e, Progress)]
+    assert not any("calibrating" in stage for stage in stages)
 
 
 def test_replies_stream_the_learned_model_and_leave_the_base_alone():
