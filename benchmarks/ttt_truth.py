@@ -33,6 +33,8 @@ from truth_tables import publish_tables
 
 from cl_workbench import LearnReport, ModelHost, TTTEngine
 from engines.protocol import EngineError
+from engines.ttt.progress import Meter
+from engines.ttt.retention import Needs
 
 ROWS = RESULTS / "ttt_truth.rows.jsonl"
 MODEL_VARIABLE = "CL_WORKBENCH_TRUTH_MODEL"
@@ -95,6 +97,9 @@ class Truth:
         self._settings = settings
         self._learner = TTTEngine(host)
         self._first = self._learner.layers[0]
+        # So that the share of general answers kept is measured where no guard watches it, too.
+        for _ in self._learner._retention.prepare(Meter(), Needs(probes=True)):
+            pass
         self._learnables = {one.document.title: one for one in learnables()}
         self._taught: dict[str, Taught] = {}
 
