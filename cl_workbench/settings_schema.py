@@ -375,7 +375,8 @@ SETTINGS: tuple[Setting, ...] = (
         "guard.every_batches",
         "whole",
         _TTT.guard_every_batches,
-        "how often the guard looks at held-out text and general questions; 0 is once a pass",
+        "how often the guard looks at held-out text and general questions; 0 is once a pass, and "
+        "of a short text once every few",
         unit="batches",
         low=0,
         high=100_000,

@@ -19,6 +19,7 @@ from engines.ttt.progress import STEP_WORK, Meter
 from engines.ttt.settings import TTTSettings
 from engines.ttt.upper import Recordings
 
+TOKENS_PER_PROBE = 512  # with general text, at least, unless the settings say how often
 LOOK_SECONDS = 0.1  # on a GPU losses are fetched no more often than the screen is drawn
 SMALLEST_WINDOW = 16
 MOST_EXPLOSIONS = 4
@@ -66,6 +67,7 @@ class Descent:
         self._done = 0.0
         self._explosions = 0
         self._probes = 1
+        self._unprobed = 0
         self._looked = 0.0
         self._unseen: list[torch.Tensor] = []
         self._ended = False
@@ -106,9 +108,10 @@ class Descent:
                 passes_done=int(self._done),
                 **values,
             )
+            self._unprobed += batch.tokens + batch.held_tokens
             last = position == count
             due = self._is_due(number * count + position, last=last)
-            if due if self._guard.watches else last:
+            if self._probe_is_worth_it(due, last=last, final=number + 1 == self._passes):
                 yield from self._look()
             if due and not self._ended:
                 yield from self._aim()
@@ -171,8 +174,15 @@ class Descent:
         every = self._settings.guard_every_batches
         return step % every == 0 if every else last
 
+    def _probe_is_worth_it(self, due: bool, *, last: bool, final: bool) -> bool:
+        """A probe costs as much as some hundred tokens learned: not after each pass of a few."""
+        if self._settings.guard_every_batches and self._guard.watches:
+            return due
+        return last and (final or self._unprobed >= TOKENS_PER_PROBE)
+
     def _look(self) -> Events:
         """Probe; keep this state as the best, or go back to the best and act."""
+        self._unprobed = 0
         now = yield from self._measuring.probe(self._learner.duals, "learning")
         self._probes += 1
         yield self._event(

@@ -20,7 +20,7 @@ from engines.protocol import (
     StudyPlan,
 )
 from engines.ttt.batches import Batches
-from engines.ttt.descent import Descent
+from engines.ttt.descent import TOKENS_PER_PROBE, Descent
 from engines.ttt.dual_mlp import DualMLP, injected
 from engines.ttt.gate import overlap
 from engines.ttt.gating import Gating, Opened
@@ -245,8 +245,9 @@ class Lesson:
         steps = passes * STEP_WORK * (batches.tokens + batches.held_tokens)
         self.meter.plan(max(0.0, steps - self._planned))
         every = self._settings.guard_every_batches
-        probes = 2 + (passes * batches.steps // every if every else passes)
-        self.meter.plan(2 * text.tokens + probes * self._retention.probe_work)
+        often = passes * (batches.tokens + batches.held_tokens) // TOKENS_PER_PROBE + 1
+        probes = passes * batches.steps // every if every else min(passes, often)
+        self.meter.plan(2 * text.tokens + (2 + probes) * self._retention.probe_work)
         if self._settings.target_loss is not None:
             self.meter.plan(passes * text.tokens)
 
