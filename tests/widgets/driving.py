@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 Body = Callable[[Pilot[None]], Awaitable[None]]
-MAX_LOOKS = 500
+MAX_LOOKS = 1500  # half a minute: a machine with other work is slow, and a right test never waits
 
 
 class Stand(App[None]):
