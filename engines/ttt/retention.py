@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
 
 import torch
 from torch import Tensor
@@ -28,7 +27,7 @@ from engines.ttt.general import BaseAnswers
 from engines.ttt.progress import Meter
 from engines.ttt.settings import TTTSettings
 from engines.ttt.spans import Recording, Span, Teacher
-from engines.ttt.upper import Recordings, UpperLayers
+from engines.ttt.upper import LazyRecordings, Recordings, UpperLayers
 
 HELD_OUT_TOKENS = 128  # read per passage: enough for a paired loss, few enough for a probe
 HELD_PASSAGES = 48  # of the calibration text, from its end
@@ -180,7 +179,7 @@ class Retention:
         )
 
 
-class _Taught(Sequence[Recording]):
+class _Taught(LazyRecordings):
     """Recordings of ``spans`` with the base model as teacher, each made when first asked for.
 
     A short document needs few of them.  They have to be asked for outside any engine's block.
@@ -194,13 +193,8 @@ class _Taught(Sequence[Recording]):
     def __len__(self) -> int:
         return len(self._spans)
 
-    @overload
-    def __getitem__(self, index: int) -> Recording: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Recording]: ...
-    def __getitem__(self, index: int | slice) -> Recording | Sequence[Recording]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def at(self, index: int) -> Recording:
+        """The recording at ``index``."""
         if index not in self._made:
             self._made[index] = self._retention.taught(self._spans[index])
         return self._made[index]

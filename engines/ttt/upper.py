@@ -11,6 +11,7 @@ A long text is run window by window (``window_loss``), short ones in batches
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, overload
@@ -154,7 +155,26 @@ def _rest(log_probs: Tensor) -> Tensor:
     return (1.0 - log_probs.exp().sum(dim=1)).clamp_min(1e-8).log()
 
 
-class Recordings(Sequence[Recording]):
+class LazyRecordings(Sequence[Recording], ABC):
+    """Recordings that are made, or made again, when they are asked for."""
+
+    @abstractmethod
+    def at(self, index: int) -> Recording:
+        """The recording at ``index``."""
+
+    @overload
+    def __getitem__(self, index: int) -> Recording: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Recording]: ...
+    def __getitem__(self, index: int | slice) -> Recording | Sequence[Recording]:
+        if isinstance(index, slice):
+            return [self.at(i) for i in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self.at(index)
+
+
+class Recordings(LazyRecordings):
     """The spans of one text, recorded; those over the budget are recorded when asked for.
 
     So a long document costs time and not memory: at most ``RECORDED_BYTES`` are kept.
@@ -190,13 +210,8 @@ class Recordings(Sequence[Recording]):
     def __len__(self) -> int:
         return len(self._spans)
 
-    @overload
-    def __getitem__(self, index: int) -> Recording: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Recording]: ...
-    def __getitem__(self, index: int | slice) -> Recording | Sequence[Recording]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def at(self, index: int) -> Recording:
+        """The recording at ``index``, kept or made again."""
         if index < len(self._kept):
             return self._kept[index]
         return self._upper.record(self._spans[index])

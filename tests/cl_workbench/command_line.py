@@ -18,6 +18,9 @@ TEXT = (
 )
 
 QUICK = {
+    "ttt.objective": "next_token",
+    "ttt.retention": "0",
+    "guard.forgetting_budget": "null",
     "ttt.gradient_steps": "2",
     "ttt.mini_batch_size": "32",
     "ttt.context_tokens": "16",

@@ -5,37 +5,6 @@ import json
 import pytest
 
 from cl_workbench import assembly
-from cl_workbench.cli import run
-from tests.cl_workbench.command_line import TEXT, quick, save_tiny
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return save_tiny(tmp_path_factory.getbasetemp() / "tiny-llama")
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch, model):
-    monkeypatch.setenv("CL_WORKBENCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("CL_WORKBENCH_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def mill(tmp_path):
-    path = tmp_path / "mill.md"
-    path.write_text(TEXT)
-    return path
-
-
-@pytest.fixture
-def call(capsys, model, home):
-    def run_quickly(*arguments):
-        code = run([*quick(model), *map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_quickly
 
 
 def test_what_was_learned_is_saved_and_answers_after_loading(call, mill, home, tmp_path):

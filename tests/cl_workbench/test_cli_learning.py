@@ -12,36 +12,7 @@ from cl_workbench import assembly
 from cl_workbench.cli import run
 from cl_workbench.commands.outcome import REPORTED
 from engines.protocol import CheckpointError, Document
-from tests.cl_workbench.command_line import TEXT, program, quick, save_tiny, start
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return save_tiny(tmp_path_factory.getbasetemp() / "tiny-llama")
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch, model):
-    monkeypatch.setenv("CL_WORKBENCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("CL_WORKBENCH_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def mill(tmp_path):
-    path = tmp_path / "mill.md"
-    path.write_text(TEXT)
-    return path
-
-
-@pytest.fixture
-def call(capsys, model, home):
-    def run_quickly(*arguments):
-        code = run([*quick(model), *map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_quickly
+from tests.cl_workbench.command_line import TEXT, program, quick, start
 
 
 def test_learning_prints_one_object_with_what_was_measured(call, mill):
