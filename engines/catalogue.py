@@ -25,7 +25,7 @@ from engines.checkpoints import (
     parts_of,
     read_manifest,
 )
-from engines.locks import locked
+from engines.locks import BusyError, locked
 from engines.protocol import CheckpointError
 
 
@@ -115,8 +115,21 @@ def listing(root: Path) -> list[Saved]:
 def details(folder: Path, *, verify: bool = False) -> Details:
     """What ``folder`` holds; a damaged one is told of in ``saved.fault``.
 
-    ``verify`` reads every tensor file to its end; else its size is looked at.
+    ``verify`` reads every tensor file to its end; else its size is looked at.  While another
+    process saves into ``folder``, what was saved there before is told of.
     """
+    with contextlib.ExitStack() as held:
+        busy = False
+        try:
+            held.enter_context(locked(folder, shared=True, seconds=0))
+        except BusyError:
+            busy = True
+        except OSError:  # what reads the manifest tells of a folder that can't be opened
+            pass
+        return _details(folder, busy=busy, verify=verify)
+
+
+def _details(folder: Path, *, busy: bool, verify: bool) -> Details:
     size = sum(_size(path) for path in _our_files(folder))
     try:
         manifest = read_manifest(folder)
@@ -127,7 +140,7 @@ def details(folder: Path, *, verify: bool = False) -> Details:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise damaged(folder)
     except CheckpointError as error:
-        return Details(Saved(folder.name, size, fault=_fault(folder, error)))
+        return Details(Saved(folder.name, size, fault=_fault(folder, error, busy=busy)))
     sizes = {part.name: part.bytes for part in parts}
     documents = tuple(_document(row, sizes) for row in rows)
     settings = manifest.get("settings")
@@ -187,8 +200,14 @@ def delete(folder: Path) -> Deleted:
     The manifest goes first, so that half a saved state is never taken for one.
 
     Raises:
-        CheckpointError: if there is none, or the folder belongs to something else.
+        CheckpointError: if there is none, or the folder belongs to something else, or is
+            a symbolic link.
     """
+    if folder.is_symlink():
+        raise CheckpointError(
+            f"{folder} is a symbolic link and stays as it is: remove the link itself, or delete "
+            "the folder that it leads to."
+        )
     _refuse_foreign(folder)
     try:
         with locked(folder) as descriptor:
@@ -200,7 +219,7 @@ def delete(folder: Path) -> Deleted:
             for path in files:
                 path.unlink()
             left = tuple(sorted(path.name for path in folder.iterdir()))
-            if not left and not folder.is_symlink():
+            if not left:
                 folder.rmdir()
     except OSError as error:
         raise CheckpointError(f"Can't delete {folder}: {error.strerror}.") from error
@@ -236,7 +255,9 @@ def _check(folder: Path, part: Part, *, verify: bool) -> None:
         raise damaged(folder, part)
 
 
-def _fault(folder: Path, error: CheckpointError) -> str:
+def _fault(folder: Path, error: CheckpointError, *, busy: bool) -> str:
+    if busy:
+        return f"'{folder.name}' is being written now: look again when that is done."
     names = {path.name for path in _our_files(folder)}
     if not names or MANIFEST in names:
         return str(error)
@@ -287,7 +308,10 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
     value = row.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if math.isfinite(value) else None
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:  # a whole number beyond every float
+        return None
 
 
 def _sound(folder: Path) -> Details:
@@ -305,14 +329,22 @@ def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[s
 
 def _refuse_foreign(folder: Path) -> None:
     """Only a folder with a manifest of ours, or with nothing but files of ours, is touched."""
+    try:
+        ours = _written_here(folder)
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder} can't be looked into ({error.strerror}): allow it, and try again."
+        ) from error
+    if not ours:
+        raise CheckpointError(f"{folder} was not written by cl-workbench and stays as it is.")
+
+
+def _written_here(folder: Path) -> bool:
     if not folder.is_dir():
         read_manifest(folder)  # says that there is none
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
     except (OSError, ValueError, RecursionError):
         names = {path.name for path in folder.iterdir()}
-        ours = bool(names) and all(is_ours(name) for name in names)
-    else:
-        ours = isinstance(manifest, dict) and manifest.get("format") == FORMAT
-    if not ours:
-        raise CheckpointError(f"{folder} was not written by cl-workbench and stays as it is.")
+        return bool(names) and all(is_ours(name) for name in names)
+    return isinstance(manifest, dict) and manifest.get("format") == FORMAT

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from engines import catalogue, checkpoints
+from engines.locks import locked
 from engines.protocol import CheckpointError, EngineError
 
 
@@ -221,3 +222,49 @@ def test_power_lost_while_deleting_leaves_it_whole_or_to_be_cleared_away(tmp_pat
     assert faults[0] is None
     assert len(faults) == 3
     assert all("cut short" in fault for fault in faults[1:])
+
+
+def test_a_folder_that_can_not_be_looked_into_is_one_sentence(tmp_path, monkeypatch):
+    (save(tmp_path, "a", 1) / "manifest.json").unlink()
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(CheckpointError, match=r"can't be looked into \(Permission denied\)"):
+        catalogue.delete(tmp_path / "a")
+    with pytest.raises(CheckpointError, match="can't be looked into"):
+        catalogue.rename(tmp_path, "a", "b")
+
+
+def test_what_is_being_saved_is_not_called_cut_short(tmp_path):
+    folder = save(tmp_path, "a", 1)
+    manifest = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.json").unlink()
+    with locked(folder):
+        (saved,) = catalogue.listing(tmp_path)
+        assert saved.fault == "'a' is being written now: look again when that is done."
+        (folder / "manifest.json").write_bytes(manifest)
+        (saved,) = catalogue.listing(tmp_path)
+        assert (saved.fault, saved.documents) == (None, 1)  # what was saved before still counts
+    (folder / "manifest.json").unlink()
+    assert "cut short" in catalogue.details(folder).saved.fault
+
+
+def test_a_number_beyond_all_measure_hides_no_checkpoint(tmp_path):
+    save(tmp_path, "good", 1)
+    folder = save(tmp_path, "odd", 1)
+    manifest_changed(folder, alpha=10**400, documents=[document(1, tokens=10**400)])
+    assert {saved.name for saved in catalogue.listing(tmp_path)} == {"good", "odd"}
+    found = catalogue.details(folder)
+    assert (found.saved.alpha, found.documents[0].tokens) == (None, None)
+
+
+def test_a_link_is_not_deleted_nor_what_it_leads_to(tmp_path):
+    folder = save(tmp_path, "a", 1)
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    with pytest.raises(CheckpointError, match="is a symbolic link and stays as it is"):
+        catalogue.delete(link)
+    assert link.is_symlink()
+    assert catalogue.details(folder).saved.fault is None
