@@ -80,11 +80,14 @@ class Batches:
 
     @property
     def steps(self) -> int:
-        """Gradient steps in one pass."""
-        if self._text is not None:
-            return sum(len(window_edges(new, self.window)) for new in self._text.news)
-        tokens = sum(one.new for one in self._study)
-        return max(1, min(len(self._study), round(tokens / self.window)))
+        """Gradient steps in one pass: as many as text and items need, one of each in a step."""
+        items = min(len(self._study), round(sum(one.new for one in self._study) / self.window))
+        return max(1, items, self._windows_count())
+
+    def _windows_count(self) -> int:
+        if self._text is None:
+            return 0
+        return sum(len(window_edges(new, self.window)) for new in self._text.news)
 
     @property
     def tokens(self) -> int:
@@ -99,12 +102,14 @@ class Batches:
 
     def one_pass(self) -> Iterator[Batch]:
         """The batches of the next pass."""
-        count = self.steps
+        count, windows = self.steps, self._windows_count()
         order = self._shuffled(len(self._study))
-        windows = self._windows() if self._text is not None else iter([None] * count)
-        for number, window in enumerate(windows):
+        text = self._windows()
+        for number in range(count):
             group = order[len(order) * number // count : len(order) * (number + 1) // count]
             study = tuple(self._study[i] for i in group)
+            comes = windows * (number + 1) // count > windows * number // count
+            window = next(text) if comes else None
             yield Batch(window, study, (*self._general.deal(), *self._earlier.deal()))
 
     def _windows(self) -> Iterator[Window]:
@@ -112,7 +117,7 @@ class Batches:
             return
         for i in self._shuffled(len(self._text)):
             recording = self._text[i]
-            past = Past(self._settings.context_tokens)
+            past = Past(recording.length)
             for start, end in self._moved(window_edges(recording.new, self.window)):
                 yield Window(recording, recording.lead + start, recording.lead + end, past)
 

@@ -14,6 +14,7 @@ from engines.ttt.batches import Batch, Batches
 from engines.ttt.gating import Gating
 from engines.ttt.guard import Guard, Reading
 from engines.ttt.learner import Learner, LearnerState
+from engines.ttt.limits import is_out_of_memory
 from engines.ttt.measuring import Measuring
 from engines.ttt.progress import STEP_WORK, Meter
 from engines.ttt.settings import TTTSettings
@@ -80,66 +81,94 @@ class Descent:
 
     def events(self) -> Events:
         """All passes, one event per batch and one per probe."""
-        number = 0
-        while number < self._passes and not self._ended:
-            whole = yield from self._pass(number)
-            number += whole
-            if whole and not self._ended:
-                yield from self._rank_anew(number)
+        while self._goes_on():
+            while self._goes_on():
+                yield from self._pass()
+            if not self._all_finite():
+                self._ended = False
+                yield self._event(guard=self.notes[-1])
+            elif self._unprobed and self._guard.watches:
+                yield from self._look()
         if self._best.passes < self._done:
             self._best = Best(self._learner.state(), self._done)
 
-    def _pass(self, number: int) -> Generator[Progress, Decision | None, bool]:
-        """One pass; false if it has to be begun anew."""
+    def _goes_on(self) -> bool:
+        return not self._ended and self._done < self._passes - 1e-9
+
+    def _pass(self) -> Events:
+        """One pass, or what is left of it; ends early if it has to be begun anew."""
         count = self._batches.steps
-        for position, batch in enumerate(self._batches.one_pass(), start=1):
+        for batch in self._batches.one_pass():
             began = time.perf_counter()
             values = self._step(batch)
             if values is None:
                 yield self._event(guard=self.notes[-1])
-                return False
+                return
             self._meter.learned(batch.tokens, time.perf_counter() - began)
             self._meter.did(STEP_WORK * (batch.tokens + batch.held_tokens))
-            self._done = number + position / count
+            self._unprobed += batch.tokens + batch.held_tokens
+            self._done += 1 / count
             self._learner.set_alpha(self._learner.alpha_after(self._done))
             yield self._event(
-                step=number * count + position,
+                step=round(self._done * count),
                 steps=self._passes * count,
-                passes_done=int(self._done),
+                passes_done=int(self._done + 1e-9),
                 **values,
             )
-            self._unprobed += batch.tokens + batch.held_tokens
-            last = position == count
-            due = self._is_due(number * count + position, last=last)
-            if self._probe_is_worth_it(due, last=last, final=number + 1 == self._passes):
-                yield from self._look()
-            if due and not self._ended:
-                yield from self._aim()
-            if self._ended:
-                break
-        return True
+            reached = self._done
+            yield from self._after(round(self._done * count), count)
+            if self._ended or self._done < reached or not self._goes_on():
+                return
+        yield from self._rank_anew()
+
+    def _after(self, step: int, count: int) -> Events:
+        """What a step may be followed by: a probe, and a look at the target."""
+        last = step % count == 0
+        due = self._is_due(step, last=last)
+        if self._probe_is_worth_it(due, last=last):
+            yield from self._look()
+        if due and not self._ended:
+            yield from self._aim()
 
     def _step(self, batch: Batch) -> dict[str, float] | None:
         """One gradient step; its losses where they were fetched, None if it has to be undone."""
+        losses = None
         try:
             losses = self._learner.step(batch)
-        except torch.OutOfMemoryError:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if losses is None:  # outside the handler, whose traceback would hold the step's memory
             self._shrink()
             return None
         self._unseen.append(losses.document)
+        if losses.retention is not None:
+            self._unseen.append(losses.retention)
         on_cpu = losses.document.device.type == "cpu"
         if not on_cpu and time.perf_counter() - self._looked < LOOK_SECONDS:
             return {}
         self._looked = time.perf_counter()
-        fetched = [float(value) for value in self._unseen]
-        self._unseen = []
-        if not all(math.isfinite(value) for value in fetched):
-            self._halve(next(value for value in fetched if not math.isfinite(value)))
+        if not self._all_finite():
             return None
-        values = {"loss": fetched[-1]}
+        values = {"loss": float(losses.document)}
         if losses.retention is not None:
             values["retention_loss"] = float(losses.retention)
         return values
+
+    def _all_finite(self) -> bool:
+        """Fetch the losses not seen yet; one that isn't finite undoes what led to it."""
+        fetched = [float(value) for value in self._unseen]
+        self._unseen = []
+        wild = [value for value in fetched if not math.isfinite(value)]
+        if wild:
+            self._halve(wild[0])
+        return not wild
+
+    def _go_back(self, learning_rate: float | None = None) -> None:
+        self._learner.restore(self._best.state, learning_rate)
+        self._done = self._best.passes
+        self._unseen = []
+        self._unprobed = 0
 
     def _shrink(self) -> None:
         """Memory ran out: go back and on with half the window, or say what to set."""
@@ -150,7 +179,7 @@ class Descent:
                 "ttt.context_tokens or the number of modified layers. Nothing was changed."
             )
         self._batches.window = window
-        self._learner.restore(self._best.state)
+        self._go_back()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         self._told(f"memory ran out: mini-batches of {window} tokens from there on")
@@ -163,27 +192,33 @@ class Descent:
                 f"The loss became {value} again at every rate tried: lower ttt.learning_rate. "
                 "Nothing was changed."
             )
-        rate = self._learner.learning_rate / 2
-        self._learner.restore(self._best.state, rate)
+        self._go_back(self._learner.learning_rate / 2)
         self._told(
             f"the loss became {value}: went back to {self._best.passes:.3g} passes and on at a "
-            f"learning rate of {rate:.2g}"
+            f"learning rate of {self._learner.learning_rate:.2g}"
         )
 
     def _is_due(self, step: int, *, last: bool) -> bool:
         every = self._settings.guard_every_batches
         return step % every == 0 if every else last
 
-    def _probe_is_worth_it(self, due: bool, *, last: bool, final: bool) -> bool:
+    def _probe_is_worth_it(self, due: bool, *, last: bool) -> bool:
         """A probe costs as much as some hundred tokens learned: not after each pass of a few."""
         if self._settings.guard_every_batches and self._guard.watches:
             return due
-        return last and (final or self._unprobed >= TOKENS_PER_PROBE)
+        return last and (not self._goes_on() or self._unprobed >= TOKENS_PER_PROBE)
 
     def _look(self) -> Events:
         """Probe; keep this state as the best, or go back to the best and act."""
+        if not self._all_finite():
+            yield self._event(guard=self.notes[-1])
+            return
         self._unprobed = 0
         now = yield from self._measuring.probe(self._learner.duals, "learning")
+        if now.held_out is not None and not math.isfinite(now.held_out):
+            self._halve(now.held_out)
+            yield self._event(guard=self.notes[-1])
+            return
         self._probes += 1
         yield self._event(
             held_out_loss=now.held_out, answers_kept=now.answers_kept, probes=self._probes
@@ -196,23 +231,22 @@ class Descent:
         yield from self._act(fault)
 
     def _act(self, fault: str) -> Events:
-        self._learner.restore(self._best.state)
-        self._done = self._best.passes
+        self._go_back()
         back = f"{fault}: went back to {self._best.passes:.3g} passes"
-        action = self._settings.guard_action
+        action: str = self._settings.guard_action
         if action == "pause":
             decision = yield self._event(guard=f"{back} and paused", paused=True)
-            action = "stop" if decision is None or decision == "stop" else "slower"
-            if decision == "continue":
-                self._guard.lifted = True
-                self._told(f"{back} and on without the guard, as decided")
-                yield self._event(paused=False)
-                return
-        if action == "stop" or self._guard.gives_up:
+            action = decision or "stop"
+        if action == "continue":
+            self._guard.lifted = True
+            self._ended = False
+            self._told(f"{back} and on without the guard, as decided")
+        elif action == "stop" or self._guard.gives_up:
             self._ended = True
             self._told(f"{back} and stopped")
         else:
-            self._learner.restore(self._best.state, self._learner.learning_rate / 2)
+            self._ended = False
+            self._go_back(self._learner.learning_rate / 2)
             self._told(f"{back} and on at a learning rate of {self._learner.learning_rate:.2g}")
         yield self._event(guard=self.notes[-1], paused=False)
 
@@ -230,9 +264,9 @@ class Descent:
             self._ended = True
             self._told(f"ended after {self._done:.3g} passes, at a loss of {loss:.2f}")
 
-    def _rank_anew(self, passes: int) -> Events:
+    def _rank_anew(self) -> Events:
         """After a whole pass: are other neurons to learn now?"""
-        every = self._settings.gate_recompute_passes
+        every, passes = self._settings.gate_recompute_passes, round(self._done)
         if not (every and self._gating.gated and passes % every == 0 and passes < self._passes):
             return
         for _ in self._gating.read_again(self._text, self._learner.duals):

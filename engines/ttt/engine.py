@@ -123,12 +123,12 @@ class TTTEngine:
         """
         for document_id in document_ids:
             self._position(document_id)
-        before, duals = self._left_out, self._duals
+        before = self._left_out
         self._left_out, self._duals = before | frozenset(document_ids), None
         try:
             yield
         finally:
-            self._left_out, self._duals = before, duals
+            self._left_out, self._duals = before, None
 
     def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
         """Stream an answer by the model as learned."""
@@ -154,34 +154,41 @@ class TTTEngine:
         ends learning there and keeps the best state.
         """
         self._check_free()
-        ids = self._tokens_of(document)
-        limit = self.settings.max_tokens_per_document or len(ids)
+        if any(report.id == document.id for report in self.documents):
+            raise DocumentError(
+                f"'{document.title}' is learned already: forget it first to learn it anew.",
+                document.path,
+            )
+        part, ids, tokens = self._to_read(document)
         lesson = self._lesson()
         self._learning = True
         try:
             with one_sentence_for_memory():
-                learned = yield from lesson.events(
-                    self._read_part(document, ids, limit), ids[:limit]
-                )
+                learned = yield from lesson.events(part, ids)
         finally:
             self._learning = False
-        report = _report(document, len(ids), min(limit, len(ids)), learned, lesson.meter)
-        kept = Entry(report, learned.changes, ids[:limit].to("cpu", torch.int32))
+        report = _report(document, tokens, len(ids), learned, lesson.meter)
+        kept = Entry(report, learned.changes, ids.to("cpu", torch.int32))
         self._keep([*self._entries, kept])
         yield report
 
-    def _read_part(self, document: Document, ids: Tensor, limit: int) -> Document:
-        """``document`` as far as it is read, so that nothing beyond is studied."""
+    def _to_read(self, document: Document) -> tuple[Document, Tensor, int]:
+        """The part that is read, so that nothing beyond is studied; its tokens; all tokens."""
+        ids = self._ids(document)
+        limit = self.settings.max_tokens_per_document or len(ids)
         if len(ids) <= limit:
-            return document
+            return document, ids, len(ids)
         text = self.host.tokenizer.decode(ids[:limit].tolist(), skip_special_tokens=True)
-        return dataclasses.replace(document, text=text)
+        return dataclasses.replace(document, text=text), ids[:limit], len(ids)
 
-    def _check_free(self) -> None:
+    def _check_idle(self) -> None:
         if self._learning:
             raise EngineError(
                 "This engine is learning already: finish or close that learn() first."
             )
+
+    def _check_free(self) -> None:
+        self._check_idle()
         if any(isinstance(layer.mlp, DualMLP) for layer in self._decoder):
             raise AlreadyInjectedError(
                 "This model carries learned layers now: leave `with engine.active()` to learn."
@@ -200,19 +207,23 @@ class TTTEngine:
 
     def study(self, document: Document) -> Iterator[Progress | StudyPlan]:
         """Prepare what ``document`` would be studied by, and learn nothing."""
-        plan = yield from self._lesson().plan_study(document, len(self._ids(document)))
+        self._check_free()
+        part, ids, _ = self._to_read(document)
+        plan = yield from self._lesson().plan_study(part, len(ids))
         yield plan
 
     def overlaps(self, document: Document) -> Iterator[Progress | tuple[Overlap, ...]]:
         """How much of each learned document's change lies where this one would learn."""
+        self._check_free()
         lesson = self._lesson()
-        opened = yield from lesson.preview(self._ids(document))
+        opened = yield from lesson.preview(self._to_read(document)[1])
         yield overlaps_of(opened, self._entries)
 
     def recall(self, document: Document) -> Iterator[Progress | Recall]:
         """How well ``document`` is predicted by the base, and as learned at the α in use."""
+        self._check_free()
         lesson = self._lesson()
-        text = lesson.recordings(self._ids(document))
+        text = lesson.recordings(self._to_read(document)[1])
         lesson.meter.plan((READ_WORK + 2) * text.tokens)
         yield from lesson.read(text)
         measuring = Measuring(self._upper, self._retention, self._decoder, lesson.meter)
@@ -230,14 +241,6 @@ class TTTEngine:
             )
         return ids
 
-    def _tokens_of(self, document: Document) -> Tensor:
-        if any(report.id == document.id for report in self.documents):
-            raise DocumentError(
-                f"'{document.title}' is learned already: forget it first to learn it anew.",
-                document.path,
-            )
-        return self._ids(document)
-
     def _learned_alpha(self) -> float:
         heard = [entry for entry in self._entries if not entry.muted]
         report = heard[-1].report if heard else None
@@ -248,7 +251,8 @@ class TTTEngine:
     def _keep(self, entries: list[Entry]) -> None:
         self._entries = entries
         self._duals = None
-        self._alpha = self._learned_alpha()
+        if not entries or len(self.muted) < len(entries):
+            self._alpha = self._learned_alpha()  # else α stays for when one is heard again
 
     def forget(self, document_id: str) -> None:
         """Take one document back; the last one exactly, an earlier one's own change.
@@ -256,6 +260,7 @@ class TTTEngine:
         Raises:
             EngineError: if no learned document has this id.
         """
+        self._check_idle()
         position = self._position(document_id)
         self._keep(self._entries[:position] + self._entries[position + 1 :])
 
@@ -270,6 +275,7 @@ class TTTEngine:
         Raises:
             EngineError: if no learned document has this id.
         """
+        self._check_idle()
         position = self._position(document_id)
         entries = list(self._entries)
         entries[position] = dataclasses.replace(entries[position], muted=muted)
@@ -284,6 +290,7 @@ class TTTEngine:
         Raises:
             EngineError: for an unknown id or a position that isn't there.
         """
+        self._check_idle()
         entries = list(self._entries)
         entry = entries.pop(self._position(document_id))
         if not 0 <= position <= len(entries):
@@ -306,6 +313,7 @@ class TTTEngine:
 
     def reset(self) -> None:
         """Forget every document."""
+        self._check_idle()
         self._keep([])
 
     def save(self, folder: Path) -> None:
@@ -318,6 +326,7 @@ class TTTEngine:
                 "passages": torch.tensor(counts.passages),
             }
         manifest = {
+            "gate_corpus": self._retention.corpus_key,
             "engine": self.name,
             "model": self.host.name,
             "fingerprint": self.host.fingerprint,
@@ -334,11 +343,12 @@ class TTTEngine:
         Raises:
             CheckpointError: another engine or base model, or damaged files; nothing changes.
         """
+        self._check_idle()
         manifest, parts = checkpoints.read(
             folder, engine=self.name, model=self.host.name, fingerprint=self.host.fingerprint
         )
         entries, alpha = stored.unpack(folder, manifest, parts, self._decoder, self.layers)
-        if "gate" in parts:
+        if "gate" in parts and manifest.get("gate_corpus") == self._retention.corpus_key:
             self._retention.adopt(parts["gate"])
         self._keep(entries)
         self.alpha = alpha

@@ -79,6 +79,7 @@ class Learner:
         self.learning_rate = settings.learning_rate
         self.alpha = alpha
         self.duals: dict[int, DualMLP] = {}
+        self._optimizer: torch.optim.AdamW | None = None
         self.open(opened)
 
     def open(self, opened: Mapping[int, Tensor]) -> None:
@@ -127,11 +128,13 @@ class Learner:
 
     def step(self, batch: Batch) -> StepLoss:
         """One gradient step; the model is the base before and after it."""
-        self._optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters():
+            parameter.grad = None
         with injected(self._layers, self.duals), torch.enable_grad(), self._precision():
             losses = self._backward(batch)
         nn.utils.clip_grad_norm_(self.parameters(), self._settings.gradient_clip)
-        self._optimizer.step()
+        if self._optimizer is not None:
+            self._optimizer.step()
         return losses
 
     def _precision(self) -> AbstractContextManager[object]:
@@ -172,7 +175,8 @@ class Learner:
         """Go back to ``state``, with fresh momentum and if given another rate."""
         self.learning_rate = learning_rate or self.learning_rate
         opened = {number: before.index for number, before in self._before.items()}
-        self._before, self._open = {}, {}
+        self._before, self._open, self.duals = {}, {}, {}
+        self._optimizer = None  # the old one's moments make room before there are new ones
         self._learned = dict(state.changes)
         self.alpha = state.alpha
         self.duals = {number: self._dual(number, index) for number, index in opened.items()}

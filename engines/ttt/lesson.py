@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from engines.host import ModelHost
 from engines.protocol import (
     Decision,
     Document,
+    EngineError,
     GateSnapshot,
     Overlap,
     Progress,
@@ -38,6 +40,7 @@ from engines.ttt.study.teacher import teach
 from engines.ttt.upper import Recordings, UpperLayers
 
 FEWEST_ITEMS = 4
+REHEARSED_PIECES = 64  # of earlier documents, drawn anew for each lesson
 TOKENS_PER_ITEM = 24  # of the document: about one item for each of its sentences
 
 Events = Generator[Progress, Decision | None, None]
@@ -152,8 +155,14 @@ class Lesson:
             (yield from self._measuring.text_loss(text, kept, "measuring")),
             (yield from self._measuring.probe(kept, "measuring")),
         )
+        if not math.isfinite(after.document):
+            raise EngineError(
+                f"The loss became {after.document}: lower ttt.learning_rate. Nothing was changed."
+            )
+        neurons = len(self._layers) * gate.neurons
+        touched = sum(len(change.index) for change in changes.values()) / neurons
         return Learned(
-            changes, learner.alpha, before, after, gate.mean_open_share, plan,
+            changes, learner.alpha, before, after, touched, plan,
             descent.passes_kept, overlaps, len(self._retention.probes), tuple(descent.notes),
         )  # fmt: skip
 
@@ -216,13 +225,20 @@ class Lesson:
         """Earlier documents in short pieces, with the model as it is now as their teacher."""
         if not self._settings.retention or not self._settings.rehearsal:
             return ()
-        recordings = []
+        lead = self._host.start_token
+        pieces = []
         for entry in self._entries:
             for piece in () if entry.muted else torch.split(entry.tokens.long(), HELD_TOKENS):
-                if len(piece) > 1:
-                    with injected(self._decoder, duals):
-                        recordings.append(self._retention.taught(Span(piece, len(piece) - 1)))
-                    yield self.meter.event("reading earlier documents")
+                starts = lead is None or int(piece[0]) == lead
+                pieces.append(piece if starts else torch.cat([piece.new_tensor([lead]), piece]))
+        chance = torch.Generator().manual_seed(self._settings.seed)
+        recordings = []
+        for i in torch.randperm(len(pieces), generator=chance).tolist()[:REHEARSED_PIECES]:
+            if len(pieces[i]) > 1:
+                with injected(self._decoder, duals):
+                    span = Span(pieces[i], len(pieces[i]) - 1)
+                    recordings.append(self._retention.taught(span))
+                yield self.meter.event("reading earlier documents")
         return tuple(recordings)
 
     def preview(self, ids: Tensor) -> Generator[Progress, Decision | None, Opened]:

@@ -98,8 +98,13 @@ class Retention:
         occurrences, passages = tensors.get("occurrences"), tensors.get("passages")
         if self._statistics is None and occurrences is not None and passages is not None:
             found = GateStatistics(occurrences, int(passages))
-            if self._cache.fits(found) and found.passages == len(self._passages):
+            if self._cache.fits(found):
                 self._statistics = found
+
+    @property
+    def corpus_key(self) -> str:
+        """Names the calibration text, so that counts over another are told apart."""
+        return self._cache.path(self._passages).stem
 
     @property
     def probe_work(self) -> float:
@@ -160,7 +165,9 @@ class Retention:
 
     def _held_spans(self) -> list[Span]:
         spans = []
-        for passage in self._corpus[-HELD_PASSAGES:]:
+        beyond = self._corpus[self._settings.gate_calibration_samples :]
+        passages = beyond or calibration_passages()  # a text of one's own may be used up
+        for passage in passages[-HELD_PASSAGES:]:
             ids = self._host.encode(passage)[:HELD_TOKENS]
             spans += [Span(ids, len(ids) - 1)] if len(ids) > 1 else []
         for one in self._held_answers.answered():

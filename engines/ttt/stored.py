@@ -68,12 +68,18 @@ def unpack(
         documents = [dict(document) for document in manifest["documents"]]
         for document in documents:
             _check_layers(folder, document["layers"], layers, len(decoder))
+        _check_unique([one["id"] for one in documents])
         entries = [_entry(one, parts[one["id"]], decoder) for one in documents]
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise CheckpointError(
             f"The checkpoint '{folder.name}' is damaged: learn its documents again and save."
         ) from error
     return entries, alpha
+
+
+def _check_unique(ids: Sequence[str]) -> None:
+    if len(set(ids)) < len(ids):
+        raise ValueError("a document is there twice")
 
 
 def _check_layers(folder: Path, learned: list[int], layers: Sequence[int], count: int) -> None:

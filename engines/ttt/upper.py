@@ -25,6 +25,7 @@ from engines.ttt.gate import ActivationMeter
 from engines.ttt.spans import Past, Recording, Span, Teacher, window_edges, window_of
 
 RECORDED_BYTES = 1 << 30  # hidden states of one text that are kept between passes
+LENGTHS_KEPT = 64  # lengths whose masks and rotary embeddings are shared by recordings
 MEASURED_TOKENS = 256  # scored at once: the logits of more would take the most memory of all
 
 
@@ -54,6 +55,8 @@ class UpperLayers:
             ids = span.ids[:-1].unsqueeze(0).to(self._host.device)
             self._host.backbone(input_ids=ids, use_cache=False)
         # Masks and rotary embeddings depend on the length alone, as every span begins at 0.
+        if len(self._calls) >= LENGTHS_KEPT:
+            self._calls.clear()
         shared = self._calls.setdefault(len(span.ids), tuple(calls))
         return Recording(inputs[0], shared, span.ids[-span.new :], span.teacher)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -18,6 +20,7 @@ from tests.engines.learning import (
 
 MONOTONE = Document.from_text("wind " * 300, "wind")  # to learn it is to unlearn all else
 STEEP = {"learning_rate": 0.02, "gradient_steps": 6}
+ROUNDED = 1.02  # the guard probes before what was learned is rounded to four bits
 
 
 def rise_percent(report):
@@ -63,7 +66,7 @@ def test_slower_goes_back_and_on_at_half_the_rate(free_rise):
     rates = [e.learning_rate for e in events if e.learning_rate]
     assert rates[0] == 0.02
     assert rates[-1] < 0.02
-    assert rise_percent(report) <= free_rise / 2
+    assert rise_percent(report) <= free_rise / 2 * ROUNDED
     stopping = learn(
         tiny_engine(**STEEP, held_out_budget_percent=free_rise / 2, guard_action="stop"), MONOTONE
     )
@@ -94,7 +97,7 @@ def test_a_paused_learn_does_what_is_decided(free_rise, decision, said):
     report, pauses = decided(engine, decision)
     assert pauses >= 1
     assert said in report.notes[0]
-    within = rise_percent(report) <= free_rise / 2
+    within = rise_percent(report) <= free_rise / 2 * ROUNDED
     assert within is (decision != "continue")
 
 
@@ -180,3 +183,53 @@ def test_memory_that_runs_out_for_good_is_one_sentence_and_changes_nothing(monke
     with pytest.raises(EngineError, match=r"ttt\.retention_tokens"):
         learn(engine, HARBOUR)
     assert engine.documents == ()
+
+
+@pytest.mark.parametrize("early", [{"guard_every_batches": 1000}, {"target_loss": 6.4}])
+def test_nothing_is_kept_that_was_not_probed(monkeypatch, early):
+    monkeypatch.setattr(Guard, "fault", lambda *_: "a fault")
+    engine = tiny_engine(held_out_budget_percent=50.0, guard_action="stop", **early)
+    report = learn(engine, HARBOUR)
+    assert "went back to 0 passes and stopped" in report.notes[-1]
+    assert torch.equal(learned_logits(engine), logits(engine.host))
+
+
+def test_a_short_text_that_costs_too_much_is_learned_again_more_slowly(monkeypatch):
+    verdicts = iter(["a fault"])
+    monkeypatch.setattr(Guard, "fault", lambda *_: next(verdicts, None))
+    engine = tiny_engine(held_out_budget_percent=50.0)
+    report = learn(engine, HARBOUR)
+    assert "went back to 0 passes and on at a learning rate of 0.0015" in report.notes[0]
+    assert report.loss_after < report.loss_before
+    assert report.passes == 4
+
+
+@pytest.mark.parametrize("budget", [None, 5.0])
+def test_a_last_step_that_explodes_is_never_kept(budget):
+    engine = tiny_engine(learning_rate=1e18, gradient_steps=1, held_out_budget_percent=budget)
+    with pytest.raises(EngineError, match=r"ttt\.learning_rate"):
+        learn(engine, HARBOUR)
+    assert engine.documents == ()
+
+
+def test_passes_that_were_taken_back_are_not_counted(monkeypatch):
+    engine = tiny_engine(gradient_steps=6, held_out_budget_percent=50.0, guard_every_batches=5)
+    verdicts = iter([None, "a fault", None, "a fault"])
+    monkeypatch.setattr(Guard, "fault", lambda *_: next(verdicts, None))
+    *events, report = engine.learn(HARBOUR)
+    alphas = [e.alpha for e in events if e.alpha is not None]
+    assert report.passes == 6
+    assert max(e.step for e in events) == 30
+    assert events[-1].alpha == pytest.approx(0.5 + 0.45 * 0.25**6)
+    assert any(later > earlier for earlier, later in itertools.pairwise(alphas))
+
+
+def test_running_out_of_memory_without_a_gpu_is_one_sentence_too(monkeypatch):
+    engine = tiny_engine()
+
+    def exhausted(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", exhausted)
+    with pytest.raises(EngineError, match="not enough memory"):
+        learn(engine, HARBOUR)

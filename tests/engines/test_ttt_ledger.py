@@ -175,3 +175,51 @@ def test_a_second_learn_is_refused_while_one_runs():
         next(engine.learn(AVIARY))
     first.close()
     learn(engine, AVIARY)
+
+
+def test_a_muted_document_keeps_its_alpha_when_the_last_heard_one_is_forgotten(engine):
+    alone = tiny_engine(engine.host)
+    learn(alone, AVIARY)
+    engine.mute(AVIARY.id)
+    engine.forget(HARBOUR.id)
+    engine.mute(AVIARY.id, False)
+    assert engine.alpha == pytest.approx(alone.alpha, abs=0.01)
+    engine.alpha = alone.alpha
+    assert torch.equal(learned_logits(engine), learned_logits(alone))
+
+
+def test_what_changes_inside_a_knock_out_holds_after_it(engine):
+    with engine.without([AVIARY.id]):
+        learned_logits(engine)
+        engine.forget(HARBOUR.id)
+    alone = tiny_engine(engine.host)
+    learn(alone, AVIARY)
+    alone.alpha = engine.alpha
+    assert torch.equal(learned_logits(engine), learned_logits(alone))
+
+
+def test_the_ledger_stands_still_while_a_document_is_learned(tmp_path):
+    engine = tiny_engine(tiny_host())
+    learn(engine, AVIARY)
+    engine.save(tmp_path / "one")
+    learning = engine.learn(HARBOUR)
+    next(learning)
+    for change in (
+        lambda: engine.forget(AVIARY.id),
+        lambda: engine.mute(AVIARY.id),
+        lambda: engine.move(AVIARY.id, 0),
+        engine.reset,
+        lambda: engine.load(tmp_path / "one"),
+        lambda: next(engine.study(HARBOUR)),
+    ):
+        with pytest.raises(EngineError, match="learning already"):
+            change()
+    learning.close()
+    assert [d.id for d in engine.documents] == [AVIARY.id]
+
+
+def test_overlap_is_foretold_from_the_part_that_will_be_read():
+    engine = tiny_engine(max_tokens_per_document=60)
+    learn(engine, AVIARY)
+    *_, foretold = engine.overlaps(HARBOUR)
+    assert learn(engine, HARBOUR).overlaps == foretold

@@ -144,3 +144,15 @@ def test_the_tiny_host_is_the_base_between_the_steps_of_a_study():
         base = host.model(input_ids=ids).logits
         for _ in engine.learn(HARBOUR):
             assert torch.equal(host.model(input_ids=ids).logits, base)
+
+
+def test_many_items_make_more_steps_and_not_larger_ones():
+    items = tuple(
+        StudyItem("given", f"What is number {i}?", "Black larch.", HARBOUR.text) for i in range(60)
+    )
+    document = dataclasses.replace(HARBOUR, study=items)
+    engine = tiny_engine(objective="mixed", mini_batch_size=64, gradient_steps=1, study_items=60)
+    *events, report = engine.learn(document)
+    assert report.study_items == 60
+    assert events[-1].steps > 5
+    assert events[-1].step == events[-1].steps

@@ -84,6 +84,8 @@ def given_items(document: Document, passages: Sequence[str]) -> tuple[StudyItem,
             places[word].append(number)
     found: list[StudyItem] = []
     for question, answers in document.questions:
+        if not answers:
+            continue
         votes: dict[int, float] = defaultdict(float)
         for word in informative(f"{question} {answers[0]}"):
             for number in places.get(word, ()):
