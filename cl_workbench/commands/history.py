@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cl_workbench.commands.figures import relative_change, signed_percent
+from cl_workbench.commands.new_file import check_new, write_new
 from cl_workbench.commands.options import Workspace, shared_options
 from cl_workbench.commands.table import Column, aligned, figure, time_text
 from cl_workbench.terminal_text import one_line
-from engines.atomic import write_atomically
 
 if TYPE_CHECKING:
     from cl_workbench.history import LearnedRow
@@ -33,7 +33,7 @@ SHOWN = 20
     "--write",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write into FILE instead of printing.",
+    help="Write into FILE, a new one; its ending .csv or .json stands for that option.",
 )
 @shared_options
 @click.pass_obj
@@ -45,11 +45,15 @@ def history(
 
     if as_json and as_csv:
         raise click.UsageError("Choose --json or --csv.")
+    if file is not None:
+        check_new(file)
+        if not (as_json or as_csv):
+            as_json, as_csv = (file.suffix.lower() == ending for ending in (".json", ".csv"))
     whole = as_json or as_csv or file is not None
     rows = History(workspace.home.history).rows(limit or (None if whole else SHOWN))
     text = _text(rows, as_json=as_json, as_csv=as_csv)
     if file is not None:
-        write_atomically(file, text)
+        write_new(file, text)
         click.echo(one_line(f"Wrote {len(rows)} rows into {file}."), err=True)
     elif not rows and not (as_json or as_csv):
         click.echo("Nothing was learned in this home yet: `cl-workbench learn PATH`.")

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from cl_workbench.commands.console import json_output, progress_display
+from cl_workbench.commands.new_file import check_new, write_new
 from cl_workbench.commands.options import PROGRAM, Workspace, shared_options
 from cl_workbench.commands.reading import read_one_document
 from cl_workbench.commands.session import open_engine, open_host
@@ -66,11 +67,7 @@ def _check_place(file: Path | None) -> None:
     """Refuse a place before minutes are spent; what a person edited is never overwritten."""
     if file is None:
         return
-    if file.exists():
-        raise EngineError(
-            f"{file} exists, and perhaps holds items that were edited: "
-            "remove it or give --write another name."
-        )
+    check_new(file, ", and perhaps holds items that were edited")
     if not file.absolute().parent.is_dir():
         raise EngineError(f"There is no folder {file.parent}: make it, or choose another place.")
 
@@ -84,11 +81,11 @@ def _plan(workspace: Workspace, name: str, document: Document) -> StudyPlan:
 
 
 def _write(file: Path, plan: StudyPlan) -> None:
-    from engines.ttt.study.items import write_items
+    from engines.ttt.study.items import format_items
 
     if not plan.items:
         raise EngineError(f"There are no items to write: {one_line(plan.reason)}")
-    write_items(file, plan.items)
+    write_new(file, format_items(plan.items))
 
 
 def _record(document: Document, plan: StudyPlan, file: Path | None) -> dict[str, Any]:

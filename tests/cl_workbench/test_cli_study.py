@@ -86,6 +86,22 @@ def test_what_a_person_edited_is_never_overwritten(call, mill, tmp_path):
     assert "There is no folder" in call("study", mill, "--write", tmp_path / "no" / "x.jsonl")[2]
 
 
+def test_a_file_made_while_items_were_prepared_is_kept(call, mill, tmp_path, monkeypatch):
+    from tests.cl_workbench.word_engine import WordEngine
+
+    file, study = tmp_path / "items.jsonl", WordEngine.study
+
+    def overtaken(engine, document):
+        file.write_text("of another run")
+        return study(engine, document)
+
+    monkeypatch.setattr(WordEngine, "study", overtaken)
+    code, _, err = call("study", mill, "--write", file)
+    assert code == 1
+    assert "remove it or give --write another name" in err
+    assert file.read_text() == "of another run"
+
+
 def test_items_go_with_one_document(call, mill, tmp_path):
     (tmp_path / "pier.md").write_text(PIER)
     (tmp_path / "items.jsonl").write_text('{"prompt": "Who?", "answer": "Hanne"}\n')

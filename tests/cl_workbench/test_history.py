@@ -217,6 +217,32 @@ def test_it_is_written_into_a_file(home, tmp_path, capsys):
     assert len(file.read_text().splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "begins"),
+    [
+        ("a.csv", [], "learned_at,title"),
+        ("a.JSON", [], '{"history": ['),
+        ("a.txt", [], "LEARNED"),
+        ("a.csv", ["--json"], '{"history": ['),
+        ("a.json", ["--csv"], "learned_at,title"),
+    ],
+)
+def test_the_ending_of_the_file_says_what_is_written(home, tmp_path, capsys, name, options, begins):
+    learned(History(home.history), 1)
+    assert call(capsys, *options, "--write", tmp_path / "new" / name)[0] == 0
+    assert (tmp_path / "new" / name).read_text().startswith(begins)
+
+
+def test_a_file_that_is_there_is_not_overwritten(home, tmp_path, capsys):
+    learned(History(home.history), 1)
+    file = tmp_path / "notes.csv"
+    file.write_text("mine")
+    code, out, err = call(capsys, "--write", file)
+    assert (code, out) == (1, "")
+    assert f"{file} exists: remove it or give --write another name." in err
+    assert file.read_text() == "mine"
+
+
 def test_an_empty_history_says_how_to_begin(home, capsys):
     assert call(capsys)[:2] == (
         0,
