@@ -1,4 +1,4 @@
-"""What a user can set about TTT-E2E; ``benchmarks/ttt_learn.py`` shows what the defaults do."""
+"""What a user can set about TTT-E2E; ``benchmarks/ttt_truth.py`` shows what the defaults do."""
 
 from __future__ import annotations
 
