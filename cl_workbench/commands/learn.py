@@ -31,6 +31,8 @@ from engines.protocol import Document, Engine, EngineError, Overlap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Previewed = tuple[Document, tuple[Overlap, ...] | None]
+
 log = logging.getLogger(__name__)
 
 
@@ -75,7 +77,7 @@ def learn(
         documents = _with_items(_read(workspace, paths, outcome), items)
         _check_places(workspace, save, load)
         if dry_run:
-            _preview(documents, outcome, emit, _overlaps(workspace, documents, engine, load))
+            _preview(_previewed(workspace, documents, outcome, load), outcome, emit)
             return outcome.exit_code
         if documents:
             _learn_all(workspace, documents, outcome, save, load)
@@ -163,36 +165,33 @@ def _save(engine: Engine, folder: Path, outcome: Outcome) -> None:
     click.echo(f"Not saved: {one_line(fault)}", err=True)
 
 
-def _overlaps(
-    workspace: Workspace, documents: Sequence[Document], engine: str, load: str | None
-) -> list[tuple[Overlap, ...] | None]:
+def _previewed(
+    workspace: Workspace, documents: Sequence[Document], outcome: Outcome, load: str | None
+) -> list[Previewed]:
     """What each document would disturb; None where there is nothing to compare it with."""
     if load is None or not documents:
-        return [None] * len(documents)
+        return [(document, None) for document in documents]
     with progress_display() as display:
-        opened = open_engine(workspace, engine, open_host(workspace, display), load)
-        return [foreseen(opened, document, display) for document in documents]
+        opened = open_engine(workspace, outcome.engine, open_host(workspace, display), load)
+        found, failed = foreseen(opened, documents, display)
+    outcome.failed += failed
+    return [*found]
 
 
-def _preview(
-    documents: list[Document],
-    outcome: Outcome,
-    emit: Emit | None,
-    overlaps: Sequence[tuple[Overlap, ...] | None],
-) -> None:
+def _preview(found: Sequence[Previewed], outcome: Outcome, emit: Emit | None) -> None:
     """Say what would be learned: characters, as to count tokens takes a model."""
     if emit:
-        entries = [_entry(d, found) for d, found in zip(documents, overlaps, strict=True)]
+        entries = [_entry(document, overlaps) for document, overlaps in found]
         failed = [{"path": f.path, "reason": f.reason} for f in outcome.failed]
         emit({"would_learn": entries, "failed": failed})
         return
-    for document, found in zip(documents, overlaps, strict=True):
+    for document, overlaps in found:
         size = f"{len(document.text):,} characters"
         items = f"  {counted(len(document.study), 'study item')}" if document.study else ""
         click.echo(one_line(f"{path_of(document)}  {document.title}") + f"  {size}{items}")
-        if found is not None:
-            click.echo(f"  {overlap_line(found)}")
-    click.echo(f"{len(documents)} would be learned, {len(outcome.failed)} can't be read.")
+        if overlaps is not None:
+            click.echo(f"  {overlap_line(overlaps)}")
+    click.echo(f"{len(found)} would be learned, {len(outcome.failed)} can't be.")
 
 
 def _entry(document: Document, overlaps: tuple[Overlap, ...] | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import click
 from cl_workbench.commands.console import json_output, progress_display
 from cl_workbench.commands.figures import overlap_phrase
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
-from cl_workbench.commands.reading import read_documents, tell_failure
+from cl_workbench.commands.reading import path_of, read_documents, tell_failure
 from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
 from cl_workbench.commands.shortcuts import engine_option
 from cl_workbench.commands.watching import watched
@@ -46,7 +46,8 @@ def overlap(
         for failure in failed:
             tell_failure(failure)
         documents = [found for found in read if isinstance(found, Document)]
-        found = _foresee(workspace, documents, engine, load)
+        found, unforeseen = _foresee(workspace, documents, engine, load)
+        failed += unforeseen
         if emit:
             emit({"checkpoint": load, "documents": _entries(found), "failed": _named(failed)})
     if not as_json:
@@ -55,8 +56,12 @@ def overlap(
     return int(bool(failed))
 
 
-def foreseen(engine: Engine, document: Document, display: ProgressDisplay) -> tuple[Overlap, ...]:
-    """How much of each learned document's change ``document`` would move.
+def foreseen(
+    engine: Engine, documents: Sequence[Document], display: ProgressDisplay
+) -> tuple[list[Found], list[UnreadableDocument]]:
+    """How much of each learned document's change each of ``documents`` would move.
+
+    A document of which that can't be told is said on stderr and given back apart.
 
     Raises:
         EngineError: if this engine can't tell before learning.
@@ -66,7 +71,17 @@ def foreseen(engine: Engine, document: Document, display: ProgressDisplay) -> tu
             f"The engine '{engine.name}' can't foresee what a document disturbs: "
             "leave out --load, or choose another engine."
         )
-    return watched(engine.overlaps(document), display, one_line(document.title)[:32])
+    found: list[Found] = []
+    failed: list[UnreadableDocument] = []
+    for document in documents:
+        try:
+            overlaps = watched(engine.overlaps(document), display, one_line(document.title)[:32])
+        except EngineError as error:
+            failed.append(UnreadableDocument(path_of(document), str(error)))
+            tell_failure(failed[-1])
+        else:
+            found.append((document, overlaps))
+    return found, failed
 
 
 def overlap_line(overlaps: tuple[Overlap, ...]) -> str:
@@ -78,12 +93,12 @@ def overlap_line(overlaps: tuple[Overlap, ...]) -> str:
 
 def _foresee(
     workspace: Workspace, documents: Sequence[Document], engine: str, load: str
-) -> list[Found]:
+) -> tuple[list[Found], list[UnreadableDocument]]:
     if not documents:
-        return []
+        return [], []
     with progress_display() as display:
         opened = open_engine(workspace, engine, open_host(workspace, display), load)
-        return [(document, foreseen(opened, document, display)) for document in documents]
+        return foreseen(opened, documents, display)
 
 
 def _entries(found: Sequence[Found]) -> list[dict[str, Any]]:

@@ -153,7 +153,7 @@ def test_a_dry_run_shows_what_would_be_read_and_loads_no_model(home, tmp_path, c
     code, out, err = call(capsys, "learn", "--dry-run", str(tmp_path / "texts"))
     assert code == 1
     assert "a.md  Ash  21 characters" in out
-    assert out.endswith("1 would be learned, 1 can't be read.\n")
+    assert out.endswith("1 would be learned, 1 can't be.\n")
     assert "b.txt is empty" in err
     code, out, _ = call(capsys, "learn", "--dry-run", "--json", str(tmp_path / "texts" / "a.md"))
     assert code == 0
