@@ -57,12 +57,18 @@ class Autosave:
                 return None
             if engine.documents:
                 engine.save(self._folder)
-            elif self._folder.exists():
+            elif self._is_kept():
                 catalogue.delete(self._folder)
         except Exception as error:
             return self._failed(error)
         self._kept, self._failing = mark, False
         return None
+
+    def _is_kept(self) -> bool:
+        """Whether anything of ours is there; a folder that is merely empty is nobody's state."""
+        if not self._folder.is_dir():
+            return False
+        return any(checkpoints.is_ours(path.name) for path in self._folder.iterdir())
 
     def close(self) -> None:
         """Let another session keep its state here."""

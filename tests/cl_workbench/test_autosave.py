@@ -188,6 +188,15 @@ def test_nothing_learned_keeps_nothing_and_tells_nothing(start, kept):
     assert told(start()) == []
 
 
+def test_an_empty_folder_is_no_reason_for_a_warning(start, kept):
+    kept.mkdir(parents=True)
+    recorder = start()
+    recorder.session.set_alpha(0.3)
+    recorder.wait(is_kind(AlphaSet))
+    assert recorder.session.close(30)
+    assert told(recorder) == []
+
+
 def test_alpha_and_what_was_forgotten_are_kept_too(start, kept, documents):
     first = learned(start(), *documents)
     first.session.forget(first.engine.documents[0].id)
