@@ -105,13 +105,9 @@ class History:
             with self._open() as database:
                 found = database.execute(_SELECT, (-1 if limit is None else limit,)).fetchall()
         except sqlite3.OperationalError as error:
-            raise EngineError(
-                f"{self.path} can't be read now ({error}): try again in a moment."
-            ) from error
+            raise EngineError(_unreadable(self.path, error)) from error
         except (sqlite3.Error, OSError) as error:
-            raise EngineError(
-                f"{self.path} is damaged: move it away, and a new history is begun."
-            ) from error
+            raise EngineError(_damaged(self.path)) from error
         return [LearnedRow(*values) for values in reversed(found)]
 
     @contextmanager
@@ -126,6 +122,19 @@ class History:
             if version == 0:
                 _make(database)
             yield database
+
+
+def _unreadable(path: Path, error: sqlite3.OperationalError) -> str:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # less its details
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return f"{path} can't be read now ({error}): try again in a moment."
+    if code == sqlite3.SQLITE_ERROR:  # it can be opened, and has not the table
+        return _damaged(path)
+    return f"{path} can't be read ({error}): allow it to be read and written, or move it away."
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is damaged: move it away, and a new history is begun."
 
 
 def _make(database: sqlite3.Connection) -> None:

@@ -127,6 +127,22 @@ def test_a_locked_file_is_logged_and_left_alone(tmp_path, caplog, monkeypatch):
     assert len(history.rows()) == 1
 
 
+def test_a_file_that_can_not_be_opened_is_not_to_be_tried_again(tmp_path):
+    (tmp_path / "history.sqlite3").mkdir()
+    with pytest.raises(EngineError, match=r"can't be read \(unable to open.*or move it away"):
+        History(tmp_path / "history.sqlite3").rows()
+
+
+def test_a_file_without_the_table_is_damaged(tmp_path):
+    history = History(tmp_path / "history.sqlite3")
+    learned(history, 1)
+    database = sqlite3.connect(history.path)
+    database.execute("DROP TABLE learned")
+    database.close()
+    with pytest.raises(EngineError, match="is damaged: move it away"):
+        history.rows()
+
+
 def test_a_newer_file_is_left_alone_and_says_so(tmp_path, caplog):
     history = History(tmp_path / "history.sqlite3")
     database = sqlite3.connect(history.path)
