@@ -110,19 +110,20 @@ def rename(workspace: Workspace, old: str, new: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared_options
 @click.pass_obj
-def delete(workspace: Workspace, name: str, yes: bool, as_json: bool) -> None:
+def delete(workspace: Workspace, name: str, yes: bool, as_json: bool) -> int:
     """Delete the checkpoint NAME for good."""
     folder = _folder(workspace, name)
     if not yes and not _confirmed(folder):
         click.echo(f"{name} stays.", err=True)
-        return
+        return 1
     done = catalogue.delete(folder)
     if as_json:
         click.echo(json_line({"deleted": name, "bytes": done.bytes, "left": list(done.left)}))
-        return
+        return 0
     click.echo(f"Deleted {name}; {size_text(done.bytes)} are free again.")
     if done.left:
         click.echo(one_line(f"Not ours, and left in {folder}: {', '.join(done.left)}"))
+    return 0
 
 
 def _folder(workspace: Workspace, name: str) -> Path:

@@ -147,7 +147,7 @@ def test_deleting_asks_and_without_a_terminal_wants_yes(root, capsys, monkeypatc
 
     monkeypatch.setattr("click.confirm", no)
     code, _, err = call(capsys, "delete", "mill")
-    assert (code, err) == (0, "mill stays.\n")
+    assert (code, err) == (1, "mill stays.\n")
     assert asked == ["Delete mill (1 document, 0.2 MB) for good?"]
     assert (root / "mill").is_dir()
 
