@@ -57,6 +57,7 @@ def ledger(
     _check_use(action, document, position, save)
     workspace.start_log()
     require_checkpoint(workspace, name)
+    _check_free(workspace, name, save)
     with json_output() if as_json else nullcontext() as emit:
         if document is not None:
             _change(workspace, name, action, document, position, save or name, emit)
@@ -74,6 +75,15 @@ def _check_use(action: str, document: str | None, position: int | None, save: st
         raise click.UsageError(
             f"Say where to: {usage}." if action == MOVE else "Only move takes a POSITION."
         )
+
+
+def _check_free(workspace: Workspace, name: str, save: str | None) -> None:
+    if save is None or save == name or not workspace.home.checkpoint(save).exists():
+        return
+    raise EngineError(
+        f"There is a checkpoint '{save}' already: choose another name for --save, or leave it "
+        f"out to change {name} itself."
+    )
 
 
 def _change(

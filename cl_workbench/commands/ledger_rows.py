@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from cl_workbench.commands.figures import overlap_phrase, relative_change, signed_percent, size_text
 from cl_workbench.terminal_text import one_line
 from engines.protocol import CheckpointError, Overlap
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def rows_of(manifest: Mapping[str, Any], name: str) -> tuple[LedgerRow, ...]:
     try:
         documents = list(manifest["documents"])
         return tuple(_row(number, entry) for number, entry in enumerate(documents, start=1))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise CheckpointError(
             f"The checkpoint '{name}' is damaged: learn its documents again and save."
         ) from error
@@ -61,20 +63,48 @@ def print_rows(rows: Sequence[LedgerRow]) -> None:
 def _row(number: int, entry: Mapping[str, Any]) -> LedgerRow:
     return LedgerRow(
         position=number,
-        id=entry["id"],
-        title=entry["title"],
-        path=entry.get("path"),
-        tokens=entry["tokens"],
-        loss_before=entry["loss_before"],
-        loss_after=entry["loss_after"],
-        held_out_loss_before=entry.get("held_out_loss_before"),
-        held_out_loss_after=entry.get("held_out_loss_after"),
-        objective=entry.get("objective"),
-        learned_at=entry["learned_at"],
-        bytes=entry.get("bytes"),
+        id=_text(entry["id"]),
+        title=_text(entry["title"]),
+        path=_if_given(_text, entry.get("path")),
+        tokens=_count(entry["tokens"]),
+        loss_before=_number(entry["loss_before"]),
+        loss_after=_number(entry["loss_after"]),
+        held_out_loss_before=_if_given(_number, entry.get("held_out_loss_before")),
+        held_out_loss_after=_if_given(_number, entry.get("held_out_loss_after")),
+        objective=_if_given(_text, entry.get("objective")),
+        learned_at=_text(entry["learned_at"]),
+        bytes=_if_given(_count, entry.get("bytes")),
         muted=bool(entry.get("muted", False)),
-        overlaps=tuple(Overlap(**overlap) for overlap in entry.get("overlaps", ())),
+        overlaps=tuple(_overlap(overlap) for overlap in entry.get("overlaps", ())),
     )
+
+
+def _overlap(entry: Mapping[str, Any]) -> Overlap:
+    share = _number(entry["share"])
+    return Overlap(_text(entry["document_id"]), _text(entry["title"]), share)
+
+
+def _if_given(read: Callable[[Any], T], value: Any) -> T | None:
+    return None if value is None else read(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    _number(value)  # what no float can hold can't be shown as a size either
+    return value
 
 
 def _facts(row: LedgerRow) -> list[str]:

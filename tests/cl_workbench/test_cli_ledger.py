@@ -7,7 +7,7 @@ import pytest
 from cl_workbench.commands.which import which_document
 from engines.protocol import Document, EngineError
 from tests.cl_workbench.test_import_rules import imported
-from tests.cl_workbench.word_engine import Ways
+from tests.cl_workbench.word_engine import Ways, WordEngine
 from tests.cl_workbench.word_program import KILN, MILL, PIER, caller, use_words
 
 IDS = [Document.from_text(text).id for text in (MILL, PIER, KILN)]
@@ -184,3 +184,60 @@ def test_overlap_is_told_before_learning(call, learned, tmp_path):
     record = json.loads(call("learn", new, "--dry-run", "--load", "three", "--json")[1])
     assert record["would_learn"][0]["overlaps"][1]["share"] == 1
     assert "Missing option '--load'" in call("overlap", new)[2]
+
+
+def test_saving_under_another_name_replaces_no_other_checkpoint(call, learned):
+    assert call("ledger", "three", "forget", "The kiln", "--save", "less")[0] == 0
+    code, _, err = call("ledger", "three", "mute", "The pier", "--save", "less")
+    assert code == 1
+    assert "There is a checkpoint 'less' already: choose another name for --save" in err
+    record = ledger(call, "less")
+    assert titles(record) == ["The mill at Orr", "The pier"]
+    assert not any(document["muted"] for document in record["documents"])
+    assert call("ledger", "three", "mute", "The pier", "--save", "three")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"tokens": None},
+        {"tokens": "many"},
+        {"loss_after": "low"},
+        {"loss_before": 10**400},
+        {"held_out_loss_before": []},
+        {"title": 3},
+        {"bytes": 10**400},
+        {"overlaps": [{"document_id": "x", "title": "y", "share": None}]},
+    ],
+)
+def test_a_ledger_of_wrong_types_is_one_sentence(call, learned, own_home, odd):
+    manifest = own_home / "workbench" / "checkpoints" / "three" / "manifest.json"
+    record = json.loads(manifest.read_text())
+    record["documents"][0] |= odd
+    manifest.write_text(json.dumps(record))
+    code, out, err = call("ledger", "three")
+    assert (code, out) == (1, "")
+    assert "The checkpoint 'three' is damaged: learn its documents again and save." in err
+
+
+@pytest.mark.parametrize("command", [["overlap"], ["learn", "--dry-run"]])
+def test_one_document_that_is_too_short_keeps_the_others(call, learned, monkeypatch, command):
+    overlaps = WordEngine.overlaps
+
+    def wanting_more(engine, document):
+        if document.title == "The pier":
+            raise EngineError("It is too short.")
+        return overlaps(engine, document)
+
+    monkeypatch.setattr(WordEngine, "overlaps", wanting_more)
+    code, out, err = call(*command, *learned, "--load", "three")
+    assert code == 1
+    assert f"{learned[1]}: It is too short." in err
+    assert "The mill at Orr" in out
+    assert "The kiln" in out
+    record = json.loads(call(*command, *learned, "--load", "three", "--json")[1])
+    assert record["failed"] == [{"path": str(learned[1]), "reason": "It is too short."}]
+    assert titles({"documents": record.get("documents") or record["would_learn"]}) == [
+        "The mill at Orr",
+        "The kiln",
+    ]
