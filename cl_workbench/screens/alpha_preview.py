@@ -8,10 +8,10 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
 from cl_workbench.messages import StreamEnded
+from cl_workbench.screens.overlays import Sheet
 from cl_workbench.screens.trial_rows import TrialRows
 from cl_workbench.streams import Stream, Streams
 from cl_workbench.trials import answers_at, preview_alphas
@@ -23,7 +23,7 @@ from widgets.plain_text import one_line
 SAME = 5e-4
 
 
-class AlphaPreviewScreen(Screen[float | None]):
+class AlphaPreviewScreen(Sheet[float | None]):
     """Answers from the base model's α 1 down to 0; returns the α chosen, or None.
 
     Leaving stops the answer that is being written; the engine's α is never changed here.
@@ -48,7 +48,7 @@ class AlphaPreviewScreen(Screen[float | None]):
     def __init__(
         self, streams: Streams, turns: Sequence[Turn], sampling: Sampling, in_use: float
     ) -> None:
-        super().__init__(classes="sheet")
+        super().__init__()
         self._streams = streams
         self._turns = tuple(turns)
         self._sampling = sampling

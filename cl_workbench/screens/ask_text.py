@@ -10,13 +10,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+
+from cl_workbench.screens.overlays import Dialog
 
 Check = Callable[[str], str | None]
 
 
-class AskTextScreen(ModalScreen[str | None]):
+class AskTextScreen(Dialog[str | None]):
     """A line to type; ``check`` returns one sentence where the text can't be used."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -24,7 +25,7 @@ class AskTextScreen(ModalScreen[str | None]):
     ]
 
     def __init__(self, title: str, *, check: Check, value: str = "", placeholder: str = "") -> None:
-        super().__init__(classes="dialog")
+        super().__init__()
         self._title = title
         self._check = check
         self._value = value

@@ -12,13 +12,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
 from cl_workbench.home import Home
 from cl_workbench.messages import StreamEnded
 from cl_workbench.screens.ask_text import AskTextScreen
 from cl_workbench.screens.confirm import ConfirmScreen
+from cl_workbench.screens.overlays import Sheet
 from cl_workbench.screens.requests import ask_checkpoint, name_fault
 from cl_workbench.screens.saved_details import comparison_text, details_text, saved_cells
 from cl_workbench.streams import Streams
@@ -40,7 +40,7 @@ COLUMNS = (
 _ON_ONE = frozenset({"open", "rename", "delete", "compare"})
 
 
-class CheckpointsScreen(Screen[str | None]):
+class CheckpointsScreen(Sheet[str | None]):
     """A table of saved states with the marked one's documents; returns the name to open, or None.
 
     Args:
@@ -64,7 +64,7 @@ class CheckpointsScreen(Screen[str | None]):
     AUTO_FOCUS = "RecordOptions"
 
     def __init__(self, streams: Streams, home: Home, learned: int) -> None:
-        super().__init__(classes="sheet")
+        super().__init__()
         self._streams = streams
         self._home = home
         self._learned = learned

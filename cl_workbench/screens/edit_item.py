@@ -9,13 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from cl_workbench.screens.overlays import Dialog
 from widgets.plain_text import one_line
 
 
-class EditItemScreen(ModalScreen[tuple[str, str] | None]):
+class EditItemScreen(Dialog[tuple[str, str] | None]):
     """Two lines to type, prompt and answer; returns both, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -26,7 +26,7 @@ class EditItemScreen(ModalScreen[tuple[str, str] | None]):
     ]  # fmt: skip
 
     def __init__(self, title: str, prompt: str = "", answer: str = "") -> None:
-        super().__init__(classes="dialog")
+        super().__init__()
         self._title = title
         self._before = (prompt, answer)
 

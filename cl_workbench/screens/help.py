@@ -9,13 +9,14 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
+
+from cl_workbench.screens.overlays import Dialog
 
 _KEY_WIDTH = 12
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Groups of bindings, each with its key and what it does."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -25,7 +26,7 @@ class HelpScreen(ModalScreen[None]):
     ]
 
     def __init__(self, groups: Iterable[tuple[str, Iterable[BindingType]]]) -> None:
-        super().__init__(classes="dialog")
+        super().__init__()
         self._groups = [(title, Binding.make_bindings(bindings)) for title, bindings in groups]
 
     def compose(self) -> ComposeResult:

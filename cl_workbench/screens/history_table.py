@@ -10,13 +10,13 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
 from cl_workbench.commands.table import time_text
 from cl_workbench.history import History, LearnedRow
 from cl_workbench.history_export import csv_text, held_out_change, json_text
 from cl_workbench.screens.exporting import ask_file
+from cl_workbench.screens.overlays import Sheet
 from engines.atomic import write_atomically
 from engines.protocol import EngineError
 from widgets import figures
@@ -36,7 +36,7 @@ COLUMNS = (
 )
 
 
-class HistoryScreen(Screen[None]):
+class HistoryScreen(Sheet[None]):
     """A table of every document learned in this home, with more of the marked one below.
 
     Args:
@@ -52,7 +52,7 @@ class HistoryScreen(Screen[None]):
     AUTO_FOCUS = "RecordOptions"
 
     def __init__(self, history: History, exports: Path) -> None:
-        super().__init__(classes="sheet")
+        super().__init__()
         self._history = history
         self._exports = exports
         self._rows: list[LearnedRow] = []

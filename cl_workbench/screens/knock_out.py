@@ -10,10 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
 from cl_workbench.messages import StreamEnded
+from cl_workbench.screens.overlays import Sheet
 from cl_workbench.screens.trial_rows import TrialAnswer, TrialRows
 from cl_workbench.streams import Stream, Streams
 from cl_workbench.trials import answers_without
@@ -26,7 +26,7 @@ from widgets.word_changes import changed_words
 SIDE_BY_SIDE = 100
 
 
-class KnockOutScreen(Screen[None]):
+class KnockOutScreen(Sheet[None]):
     """The answer with everything, and below or beside it one without each document.
 
     Words that differ are marked in both; nothing learned is lost by looking.
@@ -52,7 +52,7 @@ class KnockOutScreen(Screen[None]):
         sampling: Sampling,
         documents: Sequence[LearnReport],
     ) -> None:
-        super().__init__(classes="sheet")
+        super().__init__()
         self._streams = streams
         self._turns = tuple(turns)
         self._sampling = sampling

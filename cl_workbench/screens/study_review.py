@@ -12,13 +12,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from cl_workbench.messages import StreamEnded
 from cl_workbench.screens.confirm import ConfirmScreen
 from cl_workbench.screens.edit_item import EditItemScreen
 from cl_workbench.screens.exporting import ask_file, safe_stem
+from cl_workbench.screens.overlays import Sheet
 from cl_workbench.streams import Stream, Streams
 from cl_workbench.studying import StudyDraft, prepare
 from engines.documents import ReadOptions
@@ -32,7 +32,7 @@ _ON_ITEMS = frozenset({"take_out", "edit"})
 _WITH_PLAN = frozenset({"add", "export", "learn", *_ON_ITEMS})
 
 
-class StudyReviewScreen(Screen[Document | None]):
+class StudyReviewScreen(Sheet[Document | None]):
     """Items used and items rejected; returns the document with its items, or None.
 
     Args:
@@ -61,7 +61,7 @@ class StudyReviewScreen(Screen[Document | None]):
     def __init__(
         self, streams: Streams, path: Path, options: ReadOptions | None, exports: Path
     ) -> None:
-        super().__init__(classes="sheet")
+        super().__init__()
         self._streams = streams
         self._path = path
         self._options = options
