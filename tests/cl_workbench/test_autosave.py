@@ -194,7 +194,7 @@ def test_an_empty_folder_is_no_reason_for_a_warning(start, kept):
     recorder.session.set_alpha(0.3)
     recorder.wait(is_kind(AlphaSet))
     assert recorder.session.close(30)
-    assert told(recorder) == []
+    assert recorder.of(JobFailed) == []
 
 
 def test_alpha_and_what_was_forgotten_are_kept_too(start, kept, documents):
