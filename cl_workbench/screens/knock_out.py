@@ -58,6 +58,7 @@ class KnockOutScreen(Sheet[None]):
         self._sampling = sampling
         self._documents = tuple(documents)
         self._answers = TrialRows(len(self._documents) + 1)
+        self._differences: dict[int, int] = {}  # of each finished answer, by its row
         self._whole = HeldAnswer("With everything learned", widget_id="whole")
         self._table = AnswersTable()
         self._stream: Stream | None = None
@@ -109,17 +110,22 @@ class KnockOutScreen(Sheet[None]):
         self._whole.text = whole.text
         self._table.show_rows(
             [
-                self._row(report, whole, answer)
-                for report, answer in zip(self._documents, without, strict=True)
+                self._row(index, report, whole, answer)
+                for index, (report, answer) in enumerate(zip(self._documents, without, strict=True))
             ]
         )
         self._mark_whole()
 
-    def _row(self, report: LearnReport, whole: TrialAnswer, answer: TrialAnswer) -> AnswerRow:
+    def _row(
+        self, index: int, report: LearnReport, whole: TrialAnswer, answer: TrialAnswer
+    ) -> AnswerRow:
         heading = f"Without {one_line(report.title)}"
         if not answer.done:
             return AnswerRow(heading, "", answer.text)
-        return AnswerRow(heading, _difference(whole, answer), answer.text, whole.text)
+        if index not in self._differences:  # comparing is slow, and this is drawn at each token
+            self._differences[index] = _changes(whole, answer)
+        difference = _difference(self._differences[index])
+        return AnswerRow(heading, difference, answer.text, whole.text)
 
     def _mark_whole(self) -> None:
         """Mark the words that the row under the cursor lost."""
@@ -128,16 +134,19 @@ class KnockOutScreen(Sheet[None]):
         self._whole.other = answer.text if answer is not None and answer.done else None
 
     def _summary(self) -> str:
-        whole, *without = self._answers.answers
         changed = [
             one_line(report.title)
-            for report, answer in zip(self._documents, without, strict=True)
-            if _changes(whole, answer)
+            for index, report in enumerate(self._documents)
+            if self._differences.get(index)
         ]
         if not changed:
             return "No single document changes this answer."
         count = len(changed)
-        which = f"{count} of {len(without)} documents" if len(without) > 1 else "The document"
+        which = (
+            f"{count} of {len(self._documents)} documents"
+            if len(self._documents) > 1
+            else "The document"
+        )
         return f"{which} change{'s' if count == 1 else ''} this answer: {', '.join(changed)}."
 
     def _tell(self, text: str) -> None:
@@ -150,6 +159,5 @@ def _changes(whole: TrialAnswer, answer: TrialAnswer) -> int:
     return max(changed_words(first, second)[0], changed_words(second, first)[0])
 
 
-def _difference(whole: TrialAnswer, answer: TrialAnswer) -> str:
-    count = _changes(whole, answer)
+def _difference(count: int) -> str:
     return f"{count} word{'s differ' if count != 1 else ' differs'}" if count else "the same answer"

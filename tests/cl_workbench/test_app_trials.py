@@ -8,11 +8,13 @@ import pytest
 from scripted_app import Bench, make_bench, run
 from scripted_engine import Script
 
+from cl_workbench.screens import knock_out
 from cl_workbench.screens.alpha_preview import AlphaPreviewScreen
 from cl_workbench.screens.ask_text import AskTextScreen
 from cl_workbench.screens.knock_out import KnockOutScreen
 from widgets.answer_pair import HeldAnswer
 from widgets.answers_table import AnswersTable
+from widgets.word_changes import changed_words
 
 SIZES = [(80, 24), (120, 36), (200, 50)]
 
@@ -120,6 +122,27 @@ def test_the_knock_out_marks_what_a_document_gives(tmp_path: Path, size: tuple[i
         assert len(bench.ledger) == 2
 
     run(bench, body, size)
+
+
+def test_finished_answers_are_compared_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench(tmp_path)
+    compared: list[tuple[str, str]] = []
+
+    def changed(first: str, second: str) -> tuple[int, int]:
+        compared.append((first, second))
+        return changed_words(first, second)
+
+    monkeypatch.setattr(knock_out, "changed_words", changed)
+
+    async def body(bench: Bench) -> None:
+        await asked(bench, "harbour.md", "aviary.md")
+        await bench.press("e")
+        await bench.sees("No single document changes this answer.")
+        assert len(compared) == 2 * len(bench.ledger)  # each way round, for each document
+
+    run(bench, body)
 
 
 def test_the_knock_out_is_offered_only_where_there_is_something_to_leave_out(
