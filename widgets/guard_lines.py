@@ -17,7 +17,7 @@ PAUSED = "Paused:"
 _FAINT = "$foreground 70%"
 _MIN_TITLE_WIDTH = 8
 _GAP = "   "
-_KEYS = (("g", "go on"), ("w", "go on slower"), ("k", "keep it so"), ("esc", "cancel"))
+_KEYS = (("g", "go on"), ("w", "go on slower"), ("t", "keep it so"), ("esc", "cancel"))
 
 
 def held_out_tail(frame: LearnFrame, *, with_budget: bool) -> str:

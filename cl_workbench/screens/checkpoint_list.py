@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
+from textual.notifications import SeverityLevel
 from textual.widgets import Footer, OptionList, Static
 
 from cl_workbench.home import Home
@@ -47,6 +48,7 @@ class CheckpointsScreen(Sheet[str | None]):
         streams: saves on the engine thread.
         home: where saved states are.
         learned: how many documents are learned now.
+        learns: whether a document is being learned, or in line to be, at the moment of asking.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -63,11 +65,14 @@ class CheckpointsScreen(Sheet[str | None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-stacked"), (SIDE_BY_SIDE, "-beside")]  # noqa: RUF012
     AUTO_FOCUS = "RecordOptions"
 
-    def __init__(self, streams: Streams, home: Home, learned: int) -> None:
+    def __init__(
+        self, streams: Streams, home: Home, learned: int, learns: Callable[[], bool]
+    ) -> None:
         super().__init__()
         self._streams = streams
         self._home = home
         self._learned = learned
+        self._learns = learns
         self._found: list[Saved] = []
         self._first: str | None = None
         self._shown: str | None = None  # the name whose row the panel belongs to
@@ -184,11 +189,17 @@ class CheckpointsScreen(Sheet[str | None]):
         folder = await ask_checkpoint(self.app, self._home)
         if folder is None:
             return
+        app = self.app
         self._tell(f"Saving {folder.name}…")
 
         def ended(event: StreamEnded) -> None:
-            self._tell(event.failure or f"Saved as {folder.name}.")
-            self._list(folder.name)
+            told = event.failure or f"Saved as {folder.name}."
+            if self in app.screen_stack:
+                self._tell(told)
+                self._list(folder.name)
+            else:  # the list was left while the save waited for the engine
+                severity: SeverityLevel = "error" if event.failure else "information"
+                app.notify(told, severity=severity, markup=False)
 
         self._streams.start(lambda engine: _saving(engine, folder), _ignore, ended, work="other")
 
@@ -248,10 +259,16 @@ class CheckpointsScreen(Sheet[str | None]):
         if (fault := name_fault(saved.name)) is not None:
             self._tell(fault)  # a folder that was named by other means
             return
-        if self._learned:
+        learns = self._learns()
+        if self._learned or learns:
+            lost = (
+                "what is learned now, and of what is still being learned"
+                if learns
+                else ("what is learned now")
+            )
             dialog = ConfirmScreen(
                 f"Open {saved.name}?",
-                "It takes the place of what is learned now; save that first if you need it.",
+                f"It takes the place of {lost}; save that first if you need it.",
                 "Yes, open it",
             )
             if not await self.app.push_screen_wait(dialog):

@@ -42,7 +42,8 @@ from widgets.status_line import StatusLine, WorkState
 from widgets.workspace import Workspace
 
 Tell = Callable[[str, bool], None]
-_PAUSE_KEYS = "g goes on, w goes on slower, k keeps it so; 1 shows it."
+_PAUSE_KEYS = "g goes on, w goes on slower, t keeps it so; 1 shows it."
+_BACK = "Go back to the workbench to decide:"
 
 
 class Drawing:
@@ -52,6 +53,7 @@ class Drawing:
         status: the line at the top.
         progress: the line below it, for small terminals.
         tell: shows a sentence in passing; True if it tells of a failure.
+        covered: whether another screen lies over the panes now.
     """
 
     def __init__(
@@ -61,7 +63,10 @@ class Drawing:
         workspace: Workspace,
         conversation: Conversation,
         tell: Tell,
+        covered: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._covered = covered
+        self._learns_asked = 0
         self._status = status
         self._progress = progress
         self._tell = tell
@@ -131,6 +136,15 @@ class Drawing:
         """Whether learning waits for a person to decide."""
         return self.work == "learning" and bool(self._current and self._current.frame.paused)
 
+    @property
+    def learns(self) -> bool:
+        """Whether something is being learned or in line to be."""
+        return self._learns_asked > 0
+
+    def learn_asked(self) -> None:
+        """A learning was put in line; it may wait for other work."""
+        self._learns_asked += 1
+
     def decided(self) -> None:
         """A person has decided; the engine follows."""
         if self._current is not None:
@@ -183,8 +197,9 @@ class Drawing:
             self.loading_begins()
         self._draw_state()
 
-    def _work_ended(self, _event: WorkEnded) -> None:
+    def _work_ended(self, event: WorkEnded) -> None:
         self.work = None
+        self._learns_asked -= event.work == "learning"
         self._draw_state()
 
     def _draw_state(self) -> None:
@@ -210,7 +225,7 @@ class Drawing:
     def _engine_failed(self, event: EngineFailed) -> None:
         self.failure = event.sentence
         self._failed = learning.failed_notice(event)
-        if event.cancelled and "learn" not in self._workspace.visible_panes:
+        if event.cancelled and not self._shows_learning:
             self._tell(event.sentence, False)
         self._draw_idle_learn_pane()
         self._draw_state()
@@ -269,8 +284,9 @@ class Drawing:
         if self._current is None:
             return
         before, self._current = self.paused, learning.advanced(self._current, event.progress)
-        if self.paused and not before and "learn" not in self._workspace.visible_panes:
-            self._tell(f"{PAUSED} {over_budget(self._current.frame)}. {_PAUSE_KEYS}", True)
+        if self.paused and not before and (self._covered() or not self._shows_learning):
+            keys = f"{_BACK} {_PAUSE_KEYS}" if self._covered() else _PAUSE_KEYS
+            self._tell(f"{PAUSED} {over_budget(self._current.frame)}. {keys}", True)
 
     def _draw_learning(self) -> None:
         if self._current is None:
@@ -286,6 +302,10 @@ class Drawing:
         self._draw_marks()
         if self.work == "learning":
             self._draw_state()
+
+    @property
+    def _shows_learning(self) -> bool:
+        return "learn" in self._workspace.visible_panes
 
     def _learn_done(self, event: LearnDone) -> None:
         if self._current is not None:
@@ -304,7 +324,7 @@ class Drawing:
         budget = self._current.frame.held_out_budget if self._current else None
         notice = learning.summary_notice(event, budget)
         self._workspace.learn.notice = notice
-        if "learn" not in self._workspace.visible_panes:
+        if not self._shows_learning:
             self._tell(notice.heading, bool(event.failed))
 
 

@@ -76,12 +76,17 @@ class Inquiries:
     async def study(self, path: Path) -> Document | None:
         """Prepare and review the study items of a file; the document to learn, or None."""
         options = read_options(self._settings)
-        screen = StudyReviewScreen(self._streams, path, options, self._home.root / EXPORTS)
+        text_alone = self._settings.get("ttt.objective") == "next_token"
+        exports = self._home.root / EXPORTS
+        screen = StudyReviewScreen(self._streams, path, options, exports, text_alone=text_alone)
         return await self._app.push_screen_wait(screen)
 
     async def saved(self) -> Path | None:
         """Look at the saved states; the folder of the one to open, or None."""
-        screen = CheckpointsScreen(self._streams, self._home, self._drawing.learned_count)
+        drawing = self._drawing
+        screen = CheckpointsScreen(
+            self._streams, self._home, drawing.learned_count, lambda: drawing.learns
+        )
         name = await self._app.push_screen_wait(screen)
         return None if name is None else self._home.checkpoint(name)
 

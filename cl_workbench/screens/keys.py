@@ -10,14 +10,14 @@ MOVES_FOCUS = frozenset({"chat", "filter", "new_conversation", "pane"})
 which would else go to the pane that was left.  A line that is typed in keeps its letters."""
 
 BINDINGS: list[BindingType] = [
-    # These have priority, and only while a learning is paused: the panes know k as well.
+    # These have priority, and only while a learning is paused: no list moves with them.
     Binding("g", "decide('continue')", "go on", show=False, priority=True,
             id="paused.continue",
             tooltip="While learning is paused: go on"),
     Binding("w", "decide('slower')", "go on slower", show=False, priority=True,
             id="paused.slower",
             tooltip="While learning is paused: go on at half the rate"),
-    Binding("k", "decide('stop')", "keep it so", show=False, priority=True,
+    Binding("t", "decide('stop')", "keep it so", show=False, priority=True,
             id="paused.stop",
             tooltip="While learning is paused: keep the best state so far and stop"),
     Binding(

@@ -40,6 +40,7 @@ class StudyReviewScreen(Sheet[Document | None]):
         path: the document's file.
         options: how documents are read.
         exports: the folder for files that are written by name.
+        text_alone: whether the settings let the text alone be learned, whatever the items.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -59,17 +60,26 @@ class StudyReviewScreen(Sheet[Document | None]):
     AUTO_FOCUS = "#study-items"
 
     def __init__(
-        self, streams: Streams, path: Path, options: ReadOptions | None, exports: Path
+        self,
+        streams: Streams,
+        path: Path,
+        options: ReadOptions | None,
+        exports: Path,
+        *,
+        text_alone: bool = False,
     ) -> None:
         super().__init__()
         self._streams = streams
         self._path = path
         self._options = options
         self._exports = exports
+        self._text_alone = text_alone
         self._document: Document | None = None
         self._plan: StudyPlan | None = None
         self._draft = StudyDraft()
-        self._used = StudyList("Items", "None: n writes one.", widget_id="study-items")
+        self._used = StudyList(
+            "Items", "None." if text_alone else "None: n writes one.", widget_id="study-items"
+        )
         self._rejected = StudyList("Rejected", "None.", widget_id="study-rejected")
         self._meter = Meter()
         self._stream: Stream | None = None
@@ -96,7 +106,7 @@ class StudyReviewScreen(Sheet[Document | None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what can be done with the list one is in."""
-        if action in _WITH_PLAN and self._plan is None:
+        if action in _WITH_PLAN and (self._plan is None or self._text_alone):
             return False
         if action in _ON_ITEMS:
             return self._used.has_focus and self._used.cursor is not None
@@ -136,7 +146,8 @@ class StudyReviewScreen(Sheet[Document | None]):
             self._meter.display = False
             self._tell(event.failure or "Stopped; esc leaves.")
         elif self._plan is not None:
-            self._tell(_TO_PRESS if self._plan.items else _NO_ITEMS)
+            told = _TO_PRESS if self._plan.items else _NO_ITEMS
+            self._tell(_TEXT_ALONE if self._text_alone else told)
 
     # Changing
 
@@ -226,6 +237,7 @@ class StudyReviewScreen(Sheet[Document | None]):
 
 
 _TO_PRESS = "l learns the document by these items; tab goes to the other list."
+_TEXT_ALONE = "next_token (ttt.objective) learns the text alone, without items: esc and l learn it."
 _NO_ITEMS = "This document is learned without items: esc and l learn it, n writes an item."
 
 

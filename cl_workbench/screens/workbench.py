@@ -61,8 +61,9 @@ class WorkbenchScreen(Screen[None]):
         self._panes = Workspace(folder.absolute(), frozenset(SUFFIXES))
         opening = conversation("", settings)[:-1]
         self._known = Drawing(
-            self._status, self._progress, self._panes, Conversation(opening), self._tell
-        )
+            self._status, self._progress, self._panes, Conversation(opening), self._tell,
+            covered=lambda: self.app.screen is not self,
+        )  # fmt: skip
         self._streams = Streams(session)
         self._known.on_event(Streamed, self._streams.streamed)
         self._known.on_event(StreamEnded, self._streams.ended)
@@ -197,6 +198,7 @@ class WorkbenchScreen(Screen[None]):
             self._show_learning(busy)
 
     def _show_learning(self, busy: bool) -> None:
+        self._known.learn_asked()
         self._panes.turn_to("learn", focus=False)
         if busy:
             self._tell("It is in line.", False)

@@ -33,7 +33,7 @@ def test_what_the_guard_saw_and_did_is_on_screen(tmp_path: Path, size: tuple[int
 
 @pytest.mark.parametrize("size", [SMALL, WIDE])
 @pytest.mark.parametrize(
-    ("key", "decision", "steps"), [("g", "continue", 20), ("w", "slower", 20), ("k", "stop", 17)]
+    ("key", "decision", "steps"), [("g", "continue", 20), ("w", "slower", 20), ("t", "stop", 17)]
 )
 def test_a_pause_is_decided_with_a_key(
     tmp_path: Path, size: tuple[int, int], key: str, decision: str, steps: int
@@ -98,11 +98,47 @@ def test_a_pause_on_another_pane_is_told_and_its_letters_can_be_typed(tmp_path: 
         await bench.sees("batch 10/20")
         await bench.press("c")
         bench.script.go.set()
-        await bench.sees("k keeps it so; 1 shows it.")
-        await bench.press(*"gwk")
-        assert bench.panes.chat.question == "gwk"
+        await bench.sees("t keeps it so; 1 shows it.")
+        await bench.press(*"gwt")
+        assert bench.panes.chat.question == "gwt"
         assert bench.script.decisions == []
-        await bench.press("escape", "k")
+        await bench.press("escape", "t")
+        await bench.until(lambda: bench.script.decisions == ["stop"])
+
+    run(bench, body)
+
+
+def test_a_key_that_moves_the_cursor_decides_no_pause(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path, paused_script())
+
+    async def body(bench: Bench) -> None:
+        await bench.choose("harbour.md")
+        await bench.press("l")
+        await bench.sees("paused 85%")
+        await bench.press("4")
+        before = bench.tree.cursor_line
+        await bench.press("k", "j", "k")
+        await bench.until(lambda: bench.tree.cursor_line == before - 1)
+        assert bench.script.decisions == []
+        await bench.sees("paused 85%")
+
+    run(bench, body)
+
+
+def test_a_pause_under_another_screen_is_told(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path, Script(learn_hold=10, pause_at=17, held_out_rise=0.02))
+
+    async def body(bench: Bench) -> None:
+        await bench.choose("harbour.md")
+        await bench.press("l")
+        await bench.sees("batch 10/20")
+        await bench.press("H")
+        await bench.until(lambda: bench.app.screen is not bench.screen)
+        bench.script.go.set()
+        await bench.sees("Go back")
+        await bench.press("escape")
+        await bench.until(lambda: bench.app.screen is bench.screen)
+        await bench.press("t")
         await bench.until(lambda: bench.script.decisions == ["stop"])
 
     run(bench, body)

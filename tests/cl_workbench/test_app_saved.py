@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from scripted_app import Bench, make_bench, run
+from scripted_engine import Script
 from textual.widgets import Input, Static
 
 from cl_workbench.screens.ask_text import AskTextScreen
@@ -163,5 +164,61 @@ def test_a_damaged_state_says_so_and_can_only_be_deleted(tmp_path: Path) -> None
         assert offered == {"delete"}
         await bench.press("enter", "escape")
         await bench.until(lambda: bench.app.screen is bench.screen)
+
+    run(bench, body)
+
+
+def test_a_save_that_ends_after_the_list_was_left_is_told(tmp_path: Path) -> None:
+    script = Script()
+    bench = make_bench(tmp_path, script)
+
+    async def body(bench: Bench) -> None:
+        await bench.learn("aviary.md")
+        script.learn_hold = 5
+        await bench.choose("harbour.md")
+        bench.tree.focus()
+        await bench.press("l")
+        await bench.sees("learning 25%")
+        await opened(bench)
+        await bench.press("s")
+        await bench.until(lambda: isinstance(bench.app.screen, AskTextScreen))
+        await bench.type("birds")
+        await bench.sees("Saving birds")
+        await bench.press("escape")
+        await bench.until(lambda: bench.app.screen is bench.screen)
+        script.go.set()
+        await bench.sees("Saved as birds.")
+        assert (bench.app.home.checkpoints / "birds").is_dir()
+
+    run(bench, body)
+
+
+def test_opening_over_the_first_document_while_it_is_learned_is_asked_about(
+    tmp_path: Path,
+) -> None:
+    script = Script()
+    bench = make_bench(tmp_path, script)
+
+    async def body(bench: Bench) -> None:
+        await bench.learn("aviary.md")
+        await opened(bench)
+        await save(bench, "birds")
+        await bench.press("escape", "R", "y")
+        await bench.until(lambda: not bench.ledger)
+        script.learn_hold = 5
+        await bench.choose("harbour.md")
+        bench.tree.focus()
+        await bench.press("l")
+        await bench.sees("learning 25%")
+        await opened(bench)
+        await bench.until(lambda: names(bench) == ["birds"])
+        await bench.press("enter")
+        await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
+        await bench.sees("still")
+        await bench.press("n", "escape")
+        script.go.set()
+        await bench.until(lambda: bench.ledger == ["The harbour light"])
+        await bench.sees("ready")
+        assert not bench.screen._known.learns
 
     run(bench, body)

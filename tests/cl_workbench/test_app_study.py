@@ -151,6 +151,25 @@ def test_a_document_without_items_says_what_to_press(tmp_path: Path) -> None:
     run(bench, body)
 
 
+def test_where_the_text_alone_is_learned_no_items_are_offered(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+    bench.app.settings.set_user("ttt.objective", "next_token")
+
+    async def body(bench: Bench) -> None:
+        await bench.sees("ready")
+        await bench.choose("harbour.md")
+        await bench.press("i")
+        await bench.sees("learns the text alone, without items: esc and l learn it.")
+        screen = study(bench)
+        assert not any(screen.check_action(name, ()) for name in ("add", "learn", "export"))
+        assert "n writes" not in bench.text
+        await bench.press("n", "l")
+        assert bench.app.screen is screen
+        assert bench.script.studied == []
+
+    run(bench, body)
+
+
 def test_a_folder_has_no_items(tmp_path: Path) -> None:
     bench = make_bench(tmp_path)
 

@@ -121,7 +121,7 @@ def test_a_pause_says_why_and_which_keys_decide() -> None:
         await pilot.pause()
         text = screen_text(pilot.app)
         assert "Paused: held-out +1.3%, budget 1%" in text
-        assert "g go on · w go on slower · k keep it so · esc cancel" in text
+        assert "g go on · w go on slower · t keep it so · esc cancel" in text
         panel.frame = replace(panel.frame, paused=False)
         await pilot.pause()
         assert "go on" not in screen_text(pilot.app)
