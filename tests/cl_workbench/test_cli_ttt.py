@@ -7,7 +7,11 @@ import pytest
 from cl_workbench.cli import run
 from tests.cl_workbench.command_line import TEXT, quick, save_tiny
 
-EAGER = ["--set", "ttt.learning_rate=0.02", "--set", "held_out.budget_percent=null"]
+EAGER = [
+    *("--set", "ttt.learning_rate=0.02"),
+    *("--set", "held_out.budget_percent=null"),
+    *("--set", "ttt.objective=auto"),
+]
 
 
 @pytest.fixture
