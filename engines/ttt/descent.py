@@ -72,6 +72,7 @@ class Descent:
         self._looked = 0.0
         self._unseen: list[torch.Tensor] = []
         self._ended = False
+        self._reached: str | None = None
         self.notes: list[str] = []
 
     @property
@@ -89,6 +90,8 @@ class Descent:
                 yield self._event(guard=self.notes[-1])
             elif self._unprobed and self._guard.watches:
                 yield from self._look()
+        if self._reached:
+            self._told(self._reached)
         if self._best.passes < self._done:
             self._best = Best(self._learner.state(), self._done)
 
@@ -167,6 +170,7 @@ class Descent:
     def _go_back(self, learning_rate: float | None = None) -> None:
         self._learner.restore(self._best.state, learning_rate)
         self._done = self._best.passes
+        self._reached = None
         self._unseen = []
         self._unprobed = 0
 
@@ -262,7 +266,7 @@ class Descent:
         yield self._event(loss=loss)
         if loss <= target:
             self._ended = True
-            self._told(f"ended after {self._done:.3g} passes, at a loss of {loss:.2f}")
+            self._reached = f"ended after {self._done:.3g} passes, at a loss of {loss:.2f}"
 
     def _rank_anew(self) -> Events:
         """After a whole pass: are other neurons to learn now?"""

@@ -202,9 +202,9 @@ class Lesson:
         """What the student reads; a sentence is its own teacher, a question has the model's."""
         if item.kind == "cloze":
             answer = answer_ids(self._host, item)
-            return Span(
-                torch.cat([asked(self._host, item, with_context=False), answer]), len(answer)
-            )
+            prompt = asked(self._host, item, with_context=False)
+            room = max(1, self._host.context_limit - len(answer))
+            return Span(torch.cat([prompt[-room:], answer]), len(answer))
         taught = teach(self._host, item, self._settings.teacher_top_k, text=text)
         return Span(taught.ids, taught.new, Teacher(taught.top_ids, taught.top_log_probs))
 

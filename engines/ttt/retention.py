@@ -3,7 +3,8 @@
 All of it belongs to the base model, so it is prepared once and serves every document.
 Three things use it: the *gate* keeps neurons that general text needs from learning, the
 *loss* holds each step to the base's own predictions (``held``), and *probes* tell what was
-lost in the end.  None of the three uses another's text or questions.
+lost in the end.  None of the three uses another's text or questions, unless so many
+calibration passages are set that none of the corpus is left to hold to.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from engines.ttt.spans import Recording, Span, Teacher
 from engines.ttt.upper import LazyRecordings, Recordings, UpperLayers
 
 HELD_OUT_TOKENS = 128  # read per passage: enough for a paired loss, few enough for a probe
-HELD_PASSAGES = 48  # of the calibration text, from its end
+HELD_PASSAGES = 48  # from the end of the corpus, beyond what the gate counts
 HELD_TOKENS = 64
 CALIBRATION_WORK = 400.0  # one calibration passage in the units of ``Meter``
 ANSWER_WORK = 200.0  # one general question answered, likewise

@@ -233,3 +233,9 @@ def test_running_out_of_memory_without_a_gpu_is_one_sentence_too(monkeypatch):
     monkeypatch.setattr(torch.optim.AdamW, "step", exhausted)
     with pytest.raises(EngineError, match="not enough memory"):
         learn(engine, HARBOUR)
+
+
+def test_a_target_that_was_taken_back_is_not_told_of(monkeypatch):
+    monkeypatch.setattr(Guard, "fault", lambda *_: "a fault")
+    engine = tiny_engine(held_out_budget_percent=50.0, guard_action="stop", target_loss=6.4)
+    assert not any("ended after" in note for note in learn(engine, HARBOUR).notes)

@@ -156,3 +156,11 @@ def test_many_items_make_more_steps_and_not_larger_ones():
     assert report.study_items == 60
     assert events[-1].steps > 5
     assert events[-1].step == events[-1].steps
+
+
+def test_a_sentence_longer_than_the_model_reads_is_cut_to_what_comes_last():
+    engine = tiny_engine(objective="mixed", gradient_steps=1)
+    long = StudyItem("cloze", "wind and rain " * 1500, "came from the west.", "")
+    report = learn(engine, dataclasses.replace(HARBOUR, study=(long,)))
+    assert report.study_items == 1
+    assert len(engine._lesson()._span(long, "").ids) <= engine.host.context_limit
