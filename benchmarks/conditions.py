@@ -22,7 +22,7 @@ PLAIN = {
     "retention": 0.0,
     "held_out_budget_percent": None,
     "forgetting_budget": None,
-    "guard_every_batches": 1,  # nothing to guard, but has the target been reached?
+    "guard_every_batches": 3,  # nothing to guard, but has the target been reached?
 }
 _OPEN = {"gate_threshold": 0.0, "gate_top": None}
 _KL = {"retention": DEFAULTS.retention or 1.0}

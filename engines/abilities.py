@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
-from engines.protocol import Document, Overlap, Progress, StudyPlan
+from engines.protocol import Document, Overlap, Progress, Retrieval, StudyPlan
 
 
 @runtime_checkable
@@ -72,3 +72,70 @@ class ForeseesInterference(Protocol):
 
     def overlaps(self, document: Document) -> Iterator[Progress | tuple[Overlap, ...]]:
         """One ``Overlap`` for each learned document; the last event is the tuple."""
+
+
+@runtime_checkable
+class HasStrength(Protocol):
+    """How strongly knowledge beside the weights moves the logits: 0 is off."""
+
+    strength: float
+
+    @property
+    def strength_limit(self) -> float:
+        """The highest strength that may be set."""
+
+
+@runtime_checkable
+class Retrieves(Protocol):
+    """Finds passages of what was learned."""
+
+    def retrieve(self, query: str) -> Retrieval:
+        """The passages that an answer to ``query`` would rest on; nothing is answered.
+
+        Raises:
+            EngineError: if ``query`` holds nothing to look for.
+        """
+
+
+Rating = Literal["up", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """A person's verdict on one answer, and what it changed.
+
+    ``tokens`` counts the answer's tokens that rested on stored ones, ``entries`` the
+    stored tokens whose return was changed; both are 0 for an answer that used none.
+    """
+
+    number: int
+    rating: Rating
+    question: str
+    answer: str
+    tokens: int
+    entries: int
+    rated_at: str
+
+
+@runtime_checkable
+class TakesFeedback(Protocol):
+    """Learns from a person's thumbs up or down on its last answer."""
+
+    @property
+    def feedback(self) -> tuple[Feedback, ...]:
+        """All verdicts in force, in their order."""
+
+    def rate(self, rating: Rating) -> Feedback:
+        """Reward or punish what the last answer used.
+
+        Raises:
+            EngineError: if there is no answer yet, or it was rated, or it used nothing
+                that is stored.
+        """
+
+    def undo_rating(self) -> Feedback:
+        """Take the last verdict back: returns are then as if it had never been given.
+
+        Raises:
+            EngineError: if there is none.
+        """

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -20,13 +20,26 @@ from engines import families
 from engines.conversation import conversation_text, without_oldest_exchange
 from engines.fingerprint import fingerprint
 from engines.generation import TextAssembler, TokenChooser
-from engines.protocol import EngineError, Piece, Sampling, Turn
+from engines.protocol import EngineError, Nudge, Piece, Sampling, Turn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Block = Callable[[], AbstractContextManager[Any]]
 Report = Callable[[str, float | None], None]
+
+
+class Adjuster(Protocol):
+    """Moves the logits of each step by what was learned beside the weights."""
+
+    def adjust(self, seen: Tensor, logits: Tensor) -> Tensor:
+        """New logits ``[1, vocabulary]``, given ``seen`` ``[1, tokens]`` and the model's own.
+
+        Called outside the block that ``around`` opens, on the model's device.
+        """
+
+    def chosen(self, token: int) -> Nudge | None:
+        """Told which token was taken; returns how far its logit was moved, if it was."""
 
 
 class ModelHost:
@@ -174,12 +187,18 @@ class ModelHost:
 
     @torch.no_grad()
     def generate(
-        self, prompt: Tensor, sampling: Sampling, *, around: Block = nullcontext
+        self,
+        prompt: Tensor,
+        sampling: Sampling,
+        *,
+        around: Block = nullcontext,
+        adjuster: Adjuster | None = None,
     ) -> Iterator[Piece]:
         """Stream a continuation of ``prompt`` (shape ``[tokens]``) with a KV cache.
 
         ``around`` opens an engine's block for each forward pass and closes it before
-        the piece is yielded.  Closing the iterator stops after the current token.
+        the piece is yielded; ``adjuster`` moves the logits in between.  Closing the
+        iterator stops after the current token.
         """
         from transformers import DynamicCache
 
@@ -193,12 +212,16 @@ class ModelHost:
                 out = self.model(
                     input_ids=inputs, past_key_values=cache, use_cache=True, logits_to_keep=1
                 )
-            token = chooser.choose(seen, out.logits[:, -1].float())
+            logits = out.logits[:, -1].float()
+            if adjuster is not None:
+                logits = adjuster.adjust(seen, logits)
+            token = chooser.choose(seen, logits)
             if token in self.end_tokens:
                 break
+            nudge = None if adjuster is None else adjuster.chosen(token)
             inputs = torch.tensor([[token]], device=seen.device)
             seen = torch.cat([seen, inputs], dim=1)
-            yield Piece(assembler.push(token))
+            yield Piece(assembler.push(token), nudge=nudge)
         rest = assembler.flush()
         if rest:
             yield Piece(rest, tokens=0)

@@ -45,21 +45,81 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """The passage of a learned document that an answer rests on."""
+    """The passage of a learned document that an answer rests on.
+
+    ``number`` is the [n] that the passage had in the context.  ``passage[start:end]`` is
+    the part that the answer rests on; both are 0 where it can't be told.
+    """
 
     document_id: str
     title: str
     passage: str
     score: float
+    number: int | None = None
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One chunk of a learned document as it was retrieved.
+
+    ``number`` counts the document's chunks from 1.  ``text`` is ``document.text[start:end]``.
+    A higher ``score`` is a better match; its scale is that of the ranking.  ``reference``
+    is the [n] that the passage has in the context, None if it was not put there.
+    """
+
+    document_id: str
+    title: str
+    number: int
+    text: str
+    score: float
+    start: int = 0
+    end: int = 0
+    reference: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """A token whose logit was raised (or lowered) by ``amount`` nats, and by which passages.
+
+    ``passages`` are indices into ``Retrieval.passages``.
+    """
+
+    text: str
+    amount: float
+    passages: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What was found for ``query``, the best passage first, and what became of it.
+
+    ``context_tokens`` is what the passages took in the prompt; ``nudges`` are the tokens
+    that were biased from the start.  ``note`` says what a person should know, such as
+    that nothing relevant was found.
+    """
+
+    query: str
+    passages: tuple[Passage, ...] = ()
+    context_tokens: int = 0
+    nudges: tuple[Nudge, ...] = ()
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of streamed answer: ``text`` may be empty while ``tokens`` counts on."""
+    """A piece of streamed answer: ``text`` may be empty while ``tokens`` counts on.
+
+    ``retrieval`` comes once, with the first piece; ``citations`` with the last.
+    ``nudge`` tells how much learned knowledge moved the logit of this piece's token.
+    """
 
     text: str
     tokens: int = 1
     citations: tuple[Citation, ...] = ()
+    retrieval: Retrieval | None = None
+    nudge: Nudge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +205,11 @@ class LearnReport:
     """What learning one document did; the last event of ``learn``.
 
     Losses are mean nats per token over what was read of the document and over
-    the held-out text.  ``tokens`` counts the whole document, ``tokens_read`` what
-    was learned from.  ``seconds`` is wall time, ``tokens_per_second`` counts each
-    token once per pass over the learning time alone.  ``objective`` names what was
-    minimised, ``study_items`` counts the questions or sentences studied besides the text,
+    the held-out text, None where the strategy measures none.  ``tokens`` counts the whole
+    document, ``tokens_read`` what was learned from, ``chunks`` the passages that it was cut
+    into for retrieval.  ``seconds`` is wall time, ``tokens_per_second`` counts each token
+    once per pass over the learning time alone.  ``objective`` names what was minimised,
+    ``study_items`` counts the questions or sentences studied besides the text,
     ``answers_kept`` is as in ``Progress``.
     """
 
@@ -157,8 +218,8 @@ class LearnReport:
     path: str | None
     tokens: int
     tokens_read: int
-    loss_before: float
-    loss_after: float
+    loss_before: float | None
+    loss_after: float | None
     held_out_loss_before: float | None
     held_out_loss_after: float | None
     seconds: float
@@ -173,6 +234,7 @@ class LearnReport:
     answers_kept: float | None = None
     answers_probed: int = 0
     overlaps: tuple[Overlap, ...] = ()
+    chunks: int = 0
 
 
 StudyKind = Literal["given", "question", "cloze"]

@@ -18,6 +18,11 @@ def count(value: int | None) -> str:
     return ABSENT if value is None else f"{value:,}"
 
 
+def chunks(value: int) -> str:
+    """How many passages a document was cut into."""
+    return f"{value:,} chunk{'' if value == 1 else 's'}"
+
+
 def percent(share: float | None, digits: int = 0) -> str:
     """A share 0..1 as a percentage."""
     return f"{100 * share:.{digits}f}%" if is_measured(share) else ABSENT

@@ -29,8 +29,8 @@ class LedgerEntry:
     id: str
     title: str
     tokens: int
-    loss_before: float
-    loss_after: float
+    loss_before: float | None
+    loss_after: float | None
     held_out_before: float | None = None
     held_out_after: float | None = None
     held_out_budget: float | None = None
@@ -38,6 +38,7 @@ class LedgerEntry:
     answers_probed: int = 0
     overlaps: tuple[tuple[str, float], ...] = ()
     size_bytes: int | None = None
+    chunks: int = 0
     muted: bool = False
 
     @property
@@ -76,8 +77,7 @@ def _figures(entry: LedgerEntry, room: int) -> list[Content]:
 
 
 def _needed(entry: LedgerEntry) -> list[Part]:
-    losses = f"{figures.number(entry.loss_before)} → {figures.number(entry.loss_after)}"
-    parts: list[Part] = [(losses, "$success")]
+    parts: list[Part] = [(_gain(entry), "$success")]
     if (change := entry.held_out_change) is not None:
         budget = entry.held_out_budget
         cost = f"{figures.signed_percent(change)} {figures.verdict(change, budget)}".rstrip()
@@ -85,6 +85,13 @@ def _needed(entry: LedgerEntry) -> list[Part]:
     if entry.answers_kept is not None:
         parts.append((figures.kept(entry.answers_kept, entry.answers_probed), _FAINT))
     return parts
+
+
+def _gain(entry: LedgerEntry) -> str:
+    """What was won: a lower loss, or where none is measured the passages to retrieve."""
+    if entry.loss_before is None and entry.chunks:
+        return figures.chunks(entry.chunks)
+    return f"{figures.number(entry.loss_before)} → {figures.number(entry.loss_after)}"
 
 
 def _add_tokens(lines: list[list[Part]], entry: LedgerEntry, room: int) -> None:

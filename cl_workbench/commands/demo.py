@@ -12,6 +12,7 @@ from cl_workbench import assembly
 from cl_workbench.commands.console import progress_display
 from cl_workbench.commands.figures import relative_change, signed_percent
 from cl_workbench.commands.options import Workspace
+from cl_workbench.commands.table import figure
 from cl_workbench.commands.watching import watched
 from cl_workbench.settings import Settings
 from cl_workbench.terminal_text import one_line, printable
@@ -126,7 +127,7 @@ def _tell_learned(report: LearnReport, loss_now: float | None) -> None:
         f"It learned {one_line(report.title)}, {report.tokens_read} tokens, in "
         f"{report.seconds:.0f} s, with quick settings."
     )
-    losses = f"{report.loss_before:.2f} before, {report.loss_after:.2f} after"
+    losses = f"{figure(report.loss_before)} before, {figure(report.loss_after)} after"
     forgotten = "" if loss_now is None else f", {loss_now:.2f} after forgetting"
     click.echo(f"Loss of the paragraph, in nats per token: {losses}{forgotten}.")
     rise = relative_change(report.held_out_loss_before, report.held_out_loss_after)

@@ -10,6 +10,7 @@ import click
 
 from cl_workbench.commands.figures import overlap_phrase, relative_change, signed_percent, size_text
 from cl_workbench.terminal_text import one_line
+from engines.decoding import counted
 from engines.protocol import CheckpointError, Overlap
 
 T = TypeVar("T")
@@ -24,11 +25,12 @@ class LedgerRow:
     title: str
     path: str | None
     tokens: int
-    loss_before: float
-    loss_after: float
+    loss_before: float | None
+    loss_after: float | None
     held_out_loss_before: float | None
     held_out_loss_after: float | None
     objective: str | None
+    chunks: int
     learned_at: str
     bytes: int | None
     muted: bool
@@ -67,11 +69,12 @@ def _row(number: int, entry: Mapping[str, Any]) -> LedgerRow:
         title=_text(entry["title"]),
         path=_if_given(_text, entry.get("path")),
         tokens=_count(entry["tokens"]),
-        loss_before=_number(entry["loss_before"]),
-        loss_after=_number(entry["loss_after"]),
+        loss_before=_if_given(_number, entry["loss_before"]),
+        loss_after=_if_given(_number, entry["loss_after"]),
         held_out_loss_before=_if_given(_number, entry.get("held_out_loss_before")),
         held_out_loss_after=_if_given(_number, entry.get("held_out_loss_after")),
         objective=_if_given(_text, entry.get("objective")),
+        chunks=_if_given(_count, entry.get("chunks")) or 0,
         learned_at=_text(entry["learned_at"]),
         bytes=_if_given(_count, entry.get("bytes")),
         muted=bool(entry.get("muted", False)),
@@ -108,7 +111,11 @@ def _count(value: Any) -> int:
 
 
 def _facts(row: LedgerRow) -> list[str]:
-    facts = [f"{row.tokens:,} tokens", f"loss {row.loss_before:.2f} to {row.loss_after:.2f}"]
+    facts = [f"{row.tokens:,} tokens"]
+    if row.loss_before is not None and row.loss_after is not None:
+        facts.append(f"loss {row.loss_before:.2f} to {row.loss_after:.2f}")
+    if row.chunks:
+        facts.append(counted(row.chunks, "chunk"))
     rise = relative_change(row.held_out_loss_before, row.held_out_loss_after)
     if rise is not None:
         facts.append(f"held-out {signed_percent(rise)}")

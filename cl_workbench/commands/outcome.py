@@ -30,6 +30,7 @@ REPORTED = (
     "objective",
     "passes",
     "study_items",
+    "chunks",
     "answers_kept",
     "answers_probed",
     "overlaps",
@@ -87,7 +88,7 @@ def summarise(outcome: Outcome) -> None:
 def summary_line(report: LearnReport) -> str:
     """One line on one learned document: losses, objective, what it cost, tokens, time."""
     parts = [
-        f"loss {report.loss_before:.2f} to {report.loss_after:.2f}{_how(report)}",
+        _losses(report),
         _held_out(report),
         answers_kept(report.answers_kept, report.answers_probed),
         _tokens(report),
@@ -100,6 +101,12 @@ def summary_line(report: LearnReport) -> str:
 def _reported(report: LearnReport) -> dict[str, Any]:
     values = dataclasses.asdict(report)
     return {name: values[name] for name in REPORTED}
+
+
+def _losses(report: LearnReport) -> str:
+    if report.loss_before is None or report.loss_after is None:
+        return counted(report.chunks, "chunk") if report.chunks else ""
+    return f"loss {report.loss_before:.2f} to {report.loss_after:.2f}{_how(report)}"
 
 
 def _how(report: LearnReport) -> str:

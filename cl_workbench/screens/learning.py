@@ -95,7 +95,7 @@ def finished(learned: Learned, report: LearnReport) -> Learned:
         seconds_left=None,
         tokens=report.tokens_read,
         tokens_per_second=report.tokens_per_second,
-        loss=bounded([(0.0, report.loss_before), *learned.frame.loss, (1.0, report.loss_after)]),
+        loss=_whole(learned.frame.loss, report),
         alpha=_longer(learned.frame.alpha, 1.0, report.alpha),
         held_out=_longer(learned.frame.held_out, 1.0, report.held_out_loss_after),
         held_out_before=_either(report.held_out_loss_before, learned.frame.held_out_before),
@@ -106,6 +106,13 @@ def finished(learned: Learned, report: LearnReport) -> Learned:
         paused=False,
     )
     return replace(learned, frame=frame)
+
+
+def _whole(points: Sequence[Point], report: LearnReport) -> tuple[Point, ...]:
+    """The loss from before learning to after it; no more than was measured on the way."""
+    if report.loss_before is None or report.loss_after is None:
+        return tuple(points)
+    return bounded([(0.0, report.loss_before), *points, (1.0, report.loss_after)])
 
 
 def decided(learned: Learned) -> Learned:
@@ -144,6 +151,7 @@ def ledger_entry(
         tokens=report.tokens_read,
         loss_before=report.loss_before,
         loss_after=report.loss_after,
+        chunks=report.chunks,
         held_out_before=report.held_out_loss_before,
         held_out_after=report.held_out_loss_after,
         held_out_budget=held_out_budget,
@@ -226,12 +234,16 @@ _WITHOUT_MODEL = "Reading documents still works."
 _NEXT = "c asks about it, b compares before and after, x forgets it."
 
 
+def _gain(report: LearnReport) -> str:
+    if report.loss_before is None and report.chunks:
+        return f"{figures.chunks(report.chunks)} to retrieve"
+    losses = f"{figures.number(report.loss_before)} → {figures.number(report.loss_after)}"
+    return f"loss {losses} nats per token"
+
+
 def _report_notice(report: LearnReport, held_out_budget: float | None) -> Notice:
     change = figures.relative_change(report.held_out_loss_after, report.held_out_loss_before)
-    losses = (
-        f"loss {figures.number(report.loss_before)} → {figures.number(report.loss_after)} "
-        "nats per token"
-    )
+    losses = _gain(report)
     if change is not None:
         mark = figures.verdict(change, held_out_budget)
         losses += f", held-out {figures.signed_percent(change)} {mark}".rstrip()
