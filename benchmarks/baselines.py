@@ -105,7 +105,6 @@ def engines(method: str, host: ModelHost, one: Learnable, seed: int, s: Settings
         "retention": 0.0, "gate_threshold": 0.0, "mini_batch_size": WINDOW,
         "precision": "float32",
         "held_out_budget_percent": None, "forgetting_budget": None,
-        "guard_every_batches": 1_000_000,
     }  # fmt: skip
     settings = TTTSettings(
         objective="next_token",
