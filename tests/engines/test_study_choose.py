@@ -20,7 +20,7 @@ from engines.ttt.study.choose import ATTEMPTS_PER_ITEM, TRIAL_QUESTIONS, prepare
 from engines.ttt.study.paragraphs import sentences
 from engines.ttt.study.questions import KINDS, answer_of, asks, question_of, question_passages
 from engines.ttt.study.steps import StudyStep
-from engines.ttt.study.words import words
+from engines.words import words
 from tests.engines.learning import HARBOUR, tiny_host
 from tests.engines.tiny import tiny_model, tiny_tokenizer
 

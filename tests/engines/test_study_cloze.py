@@ -7,7 +7,7 @@ import pytest
 from engines.documents import read_file, samples
 from engines.ttt.study.cloze import cloze_items
 from engines.ttt.study.paragraphs import chunks, paragraphs, sentences
-from engines.ttt.study.words import informative
+from engines.words import informative
 
 MARKDOWN = """\
 # The harbour of Vell

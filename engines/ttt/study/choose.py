@@ -17,7 +17,7 @@ from engines.ttt.settings import TTTSettings
 from engines.ttt.study.cloze import cloze_items
 from engines.ttt.study.questions import Written, asks, question_passages, write_items
 from engines.ttt.study.steps import StudyStep, evenly
-from engines.ttt.study.words import informative
+from engines.words import informative
 
 log = logging.getLogger(__name__)
 

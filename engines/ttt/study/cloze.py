@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from engines.protocol import StudyItem
 from engines.ttt.study.paragraphs import paragraphs, sentences
 from engines.ttt.study.steps import evenly
-from engines.ttt.study.words import STOP_WORDS, is_number, words
+from engines.words import STOP_WORDS, is_number, words
 
 _LEAD_WORDS = 4  # fewer would ask for a guess
 _WORDS = range(7, 61)

@@ -9,7 +9,7 @@ from engines.decoding import counted
 from engines.host import ModelHost
 from engines.protocol import StudyItem
 from engines.ttt.study.reading import answer_ids, asked
-from engines.ttt.study.words import informative, names_and_figures, shared, similarity, words
+from engines.words import informative, names_and_figures, shared, similarity, words
 
 QUESTION_WORDS = range(5, 41)
 ANSWER_WORDS = range(1, 61)

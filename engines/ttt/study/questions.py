@@ -13,7 +13,7 @@ from engines.ttt.study.filters import answer_fault, question_fault, support_faul
 from engines.ttt.study.paragraphs import chunks
 from engines.ttt.study.reading import with_passage
 from engines.ttt.study.steps import StudyStep, evenly
-from engines.ttt.study.words import words
+from engines.words import words
 
 PASSAGE_TOKENS = 200
 _PASSAGE_WORDS = 12  # a shorter passage leaves little to ask

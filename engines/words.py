@@ -43,16 +43,22 @@ NUMBER_WORDS = frozenset(_NUMBER_WORDS.split())
 
 def words(text: str) -> list[str]:
     """The words and numbers of ``text`` in lower case, without a possessive ``'s``."""
-    return [_POSSESSIVE.sub("", found.group().lower()) for found in _WORD.finditer(text)]
+    return [word.lower() for word in written(text)]
+
+
+def written(text: str) -> list[str]:
+    """The words and numbers of ``text`` as they are written, without a possessive ``'s``."""
+    return [_POSSESSIVE.sub("", found.group()) for found in _WORD.finditer(text)]
 
 
 def informative(text: str) -> frozenset[str]:
     """The words that say something: numbers, and longer words that are no stop words."""
-    return frozenset(
-        word
-        for word in words(text)
-        if word not in STOP_WORDS and (len(word) > 2 or not word.isascii() or word.isdigit())
-    )
+    return frozenset(word for word in words(text) if is_informative(word))
+
+
+def is_informative(word: str) -> bool:
+    """Whether ``word`` (as ``words`` gives it) is a number, or longer and no stop word."""
+    return word not in STOP_WORDS and (len(word) > 2 or not word.isascii() or word.isdigit())
 
 
 def similarity(one: str, other: str) -> float:
@@ -86,11 +92,16 @@ def names_and_figures(text: str) -> list[str]:
     return found
 
 
+def stems(text: str) -> frozenset[str]:
+    """The first five letters of each informative word of ``text``."""
+    return frozenset(word[:_STEM] for word in informative(text))
+
+
 def shared(text: str, other: str) -> float:
     """The share (0..1) of the informative words of ``text`` that ``other`` has too.
 
     A word counts as had where one of the other's words begins with the same five letters,
     so that another ending does not matter.
     """
-    own = {word[:_STEM] for word in informative(text)}
+    own = stems(text)
     return len(own & {word[:_STEM] for word in words(other)}) / len(own) if own else 0.0
