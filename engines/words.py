@@ -10,7 +10,7 @@ import re
 
 _WORD = re.compile(r"[^\W_]+(?:['’.,\-][^\W_]+)*")
 _STEM = 5  # letters
-_POSSESSIVE = re.compile(r"['’]s$")
+_POSSESSIVE = re.compile(r"['’][sS]$")
 
 _ARTICLES = frozenset({"a", "an", "the", "of"})
 
