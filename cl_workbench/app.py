@@ -40,6 +40,7 @@ class WorkbenchApp(App[int]):
     Args:
         home: where checkpoints, settings and the log are.
         settings: the settings in force; the theme chosen is written to the user's file.
+        engine: the name of the engine; each has a last session of its own.
         open_engine: returns host and engine; told a function that reports progress.
         documents_folder: the folder the tree begins with.
         fresh: begin with nothing learned, though the last session can be brought back.
@@ -55,6 +56,7 @@ class WorkbenchApp(App[int]):
         *,
         open_engine: OpenEngine,
         documents_folder: Path,
+        engine: str = "ttt",
         fresh: bool = False,
         clock: Callable[[], float] | None = None,
     ) -> None:
@@ -65,6 +67,7 @@ class WorkbenchApp(App[int]):
         self.workbench: WorkbenchScreen | None = None
         self._open_engine = open_engine
         self._documents_folder = documents_folder
+        self._engine = engine
         self._fresh = fresh
         self._clock = clock
         self._leave_at: float | None = None
@@ -100,15 +103,14 @@ class WorkbenchApp(App[int]):
         from cl_workbench.session import Session
 
         home = self.home
+        kept = home.autosave(self._engine)
         keep = self.settings.get("session.restore") == "always"
         return Session(
             self._open_engine,
             wake=self._wake,
             log_file=self.home.log_file,
             read_options=read_options(self.settings),
-            autosave=Autosave(home.autosave, home.checkpoints, bring_back=not self._fresh)
-            if keep
-            else None,
+            autosave=Autosave(kept, home.checkpoints, bring_back=not self._fresh) if keep else None,
             record=recorder(home.history, self.settings),
             clock=self._clock or time.monotonic,
         )
@@ -194,12 +196,13 @@ class WorkbenchApp(App[int]):
             self.session.stop()
 
 
-def run_app(home: Home, settings: Settings, *, fresh: bool = False) -> int:
+def run_app(home: Home, settings: Settings, *, engine: str = "ttt", fresh: bool = False) -> int:
     """Run the workbench in this terminal until it is left; returns the exit code."""
     folder = Path(settings.get("ui.documents_folder") or Path.cwd())
     app = WorkbenchApp(
-        home, settings, open_engine=_opener(settings), documents_folder=folder, fresh=fresh
-    )
+        home, settings, open_engine=_opener(settings, engine), documents_folder=folder,
+        engine=engine, fresh=fresh,
+    )  # fmt: skip
     with stderr_to(home.log_file):
         try:
             app.run()
@@ -209,15 +212,15 @@ def run_app(home: Home, settings: Settings, *, fresh: bool = False) -> int:
     return app.return_code or 0
 
 
-def _opener(settings: Settings) -> OpenEngine:
-    """Opens the configured model and the first engine; torch is imported when called."""
+def _opener(settings: Settings, engine: str) -> OpenEngine:
+    """Opens the configured model and ``engine``; torch is imported when called."""
 
     def open_engine(report: Report) -> tuple[object, object]:
-        from cl_workbench.assembly import build_engine, build_host, engine_names
+        from cl_workbench.assembly import build_engine, build_host
 
         report("importing the model library", None)
         host = build_host(settings, report)
         report("preparing the engine", None)
-        return host, build_engine(engine_names()[0], host, settings)
+        return host, build_engine(engine, host, settings)
 
     return open_engine  # type: ignore[return-value]

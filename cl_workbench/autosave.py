@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engines import catalogue, checkpoints
-from engines.abilities import HasAlpha, HasLedger
+from engines.abilities import HasAlpha, HasLedger, HasStrength
 from engines.atomic import write_failure
 from engines.locks import BusyError, locked
 from engines.protocol import Engine, EngineError
@@ -148,5 +148,6 @@ class Autosave:
 def _mark(engine: Engine) -> object:
     """What tells whether anything was learned, forgotten, muted, moved or dialled."""
     alpha = engine.alpha if isinstance(engine, HasAlpha) else None
+    strength = engine.strength if isinstance(engine, HasStrength) else None
     muted = engine.muted if isinstance(engine, HasLedger) else frozenset()
-    return tuple(engine.documents), alpha, muted
+    return tuple(engine.documents), alpha, strength, muted

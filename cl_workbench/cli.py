@@ -14,6 +14,7 @@ from types import FrameType
 
 import click
 
+from cl_workbench.assembly import engine_names
 from cl_workbench.commands.ask import ask
 from cl_workbench.commands.checkpoints import checkpoints
 from cl_workbench.commands.config import config
@@ -51,16 +52,26 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     is_flag=True,
     help="Begin with nothing learned; the last session becomes a checkpoint.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(engine_names()),
+    help=f"The engine of the workbench; {engine_names()[0]} by default. Each has its last session.",
+)
 @shared_options
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.pass_context
-def cli(context: click.Context, fresh: bool) -> int | None:
+def cli(context: click.Context, fresh: bool, engine: str | None) -> int | None:
     """Let a small language model learn your document now, and see what it cost."""
     if context.invoked_subcommand is not None:
         if fresh:
             raise click.UsageError("--fresh is for the workbench: use it without a command.")
+        if engine is not None:
+            raise click.UsageError(
+                f"--engine before {context.invoked_subcommand} is for the workbench: "
+                "a command takes its own --engine after its name."
+            )
         return None
-    return run_workbench(context.ensure_object(Workspace), fresh=fresh)
+    return run_workbench(context.ensure_object(Workspace), engine=engine, fresh=fresh)
 
 
 for _command in (learn, study, overlap, ask, ledger, recall, checkpoints, history, models, config):

@@ -23,6 +23,7 @@ from engines.protocol import EngineError
 
 HOME_VARIABLE = "CL_WORKBENCH_HOME"
 _DISTRIBUTION = "cl-workbench"
+_FIRST_ENGINE = "ttt"  # its states were kept before there were others
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,13 @@ class Home:
         """The file that lists every document learned in this home."""
         return self.root / "history.sqlite3"
 
-    @property
-    def autosave(self) -> Path:
-        """The saved state of the session on screen, kept after each change."""
-        return self.root / "session" / "autosave"
+    def autosave(self, engine: str) -> Path:
+        """The saved state of the session on screen with ``engine``, kept after each change.
+
+        All engines' states lie in one folder, which the session locks.
+        """
+        name = "autosave" if engine == _FIRST_ENGINE else f"autosave-{engine}"
+        return self.root / "session" / name
 
     @classmethod
     def find(

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from scripted_engine import Script, ScriptedEngine, ScriptedHost
+from scripted_engine import Script, ScriptedEngine, ScriptedHost, UndialledEngine
 from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -115,17 +115,23 @@ class Bench:
 
 
 def make_bench(folder: Path, script: Script | None = None, **options: object) -> Bench:
-    """An app over fresh documents in ``folder``; not running yet."""
+    """An app over documents in ``folder``; not running yet.
+
+    Options: ``engine`` is the engine's class, ``open_error`` what opening it raises.
+    """
     script = script or Script()
     home = Home.find(folder / "home")
     settings = Settings.load(home, environment={})
     documents = folder / "documents"
-    (documents / "papers").mkdir(parents=True)
+    (documents / "papers").mkdir(parents=True, exist_ok=True)
     for name, text in TEXTS.items():
         (documents / name).write_text(text, encoding="utf-8")
     host = ScriptedHost(script)
+    kind = options.get("engine", ScriptedEngine)
+    assert isinstance(kind, type)
+    assert issubclass(kind, UndialledEngine)
 
-    def open_engine(report: Report) -> tuple[ScriptedHost, ScriptedEngine]:
+    def open_engine(report: Report) -> tuple[ScriptedHost, UndialledEngine]:
         report("reading the weights", 0.4)
         if script.load_hold:
             script.wait()
@@ -133,11 +139,12 @@ def make_bench(folder: Path, script: Script | None = None, **options: object) ->
         if error := options.get("open_error"):
             assert isinstance(error, Exception)
             raise error
-        return host, ScriptedEngine(host)
+        return host, kind(host)
 
     app = WorkbenchApp(
-        home, settings, open_engine=open_engine, documents_folder=documents, clock=lambda: 0.0
-    )
+        home, settings, open_engine=open_engine, documents_folder=documents, engine=kind.name,
+        clock=lambda: 0.0,
+    )  # fmt: skip
     app.animation_level = "none"
     return Bench(app, script)
 

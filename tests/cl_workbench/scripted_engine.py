@@ -55,13 +55,13 @@ class ScriptedHost:
 
     def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
         """Stream the base's answer, word by word."""
-        yield from _words(self.script, self.script.base_answer)
+        yield from words(self.script, self.script.base_answer)
 
 
-class ScriptedEngine:
-    """An engine of the protocol whose learning is a formula."""
+class UndialledEngine:
+    """An engine of the protocol whose learning is a formula, with a ledger and no dial."""
 
-    name = "ttt"
+    name = "undialled"
 
     def __init__(self, host: ScriptedHost, script: Script | None = None) -> None:
         self.host = host
@@ -71,18 +71,6 @@ class ScriptedEngine:
         self._ledger: list[LearnReport] = []
         self._muted: set[str] = set()
         self._left_out: frozenset[str] = frozenset()
-
-    @property
-    def alpha(self) -> float:
-        """The blend; a change to it is noted, and may be held."""
-        return self._alpha
-
-    @alpha.setter
-    def alpha(self, value: float) -> None:
-        self.script.alphas.append(value)
-        if len(self.script.alphas) == self.script.alpha_hold:
-            self.script.wait(self.script.alpha_go)
-        self._alpha = value
 
     @property
     def documents(self) -> Sequence[LearnReport]:
@@ -126,7 +114,7 @@ class ScriptedEngine:
         usual = self.script.answers_at.get(self._alpha, usual)
         for title in (report.title for report in self._ledger if report.id in self._left_out):
             usual = self.script.answers_without.get(title, usual)
-        yield from _words(self.script, self.script.answers.get(question, usual))
+        yield from words(self.script, self.script.answers.get(question, usual))
 
     @property
     def muted(self) -> frozenset[str]:
@@ -160,14 +148,6 @@ class ScriptedEngine:
             yield
         finally:
             self._left_out = before
-
-    def study(self, document: Document) -> Iterator[Progress | StudyPlan]:
-        """Four steps, then the script's plan; what was studied is noted."""
-        for step in range(1, 5):
-            yield Progress("writing questions", step / 4, step * 2.0, step=step, steps=4)
-            if step == self.script.study_hold:
-                self.script.wait()
-        yield self.script.plan or StudyPlan("next_token", "The script has no items.")
 
     def active(self) -> AbstractContextManager[None]:
         """Nothing to put in or out."""
@@ -242,7 +222,33 @@ class ScriptedEngine:
         )
 
 
-def _words(script: Script, text: str) -> Iterator[Piece]:
+class ScriptedEngine(UndialledEngine):
+    """One with α that studies, as the first engine of the program does."""
+
+    name = "ttt"
+
+    @property
+    def alpha(self) -> float:
+        """The blend; a change to it is noted, and may be held."""
+        return self._alpha
+
+    @alpha.setter
+    def alpha(self, value: float) -> None:
+        self.script.alphas.append(value)
+        if len(self.script.alphas) == self.script.alpha_hold:
+            self.script.wait(self.script.alpha_go)
+        self._alpha = value
+
+    def study(self, document: Document) -> Iterator[Progress | StudyPlan]:
+        """Four steps, then the script's plan; what was studied is noted."""
+        for step in range(1, 5):
+            yield Progress("writing questions", step / 4, step * 2.0, step=step, steps=4)
+            if step == self.script.study_hold:
+                self.script.wait()
+        yield self.script.plan or StudyPlan("next_token", "The script has no items.")
+
+
+def words(script: Script, text: str) -> Iterator[Piece]:
     for number, word in enumerate(text.split(" ")):
         if number == script.answer_hold:
             script.wait()

@@ -7,7 +7,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engines.protocol import Decision, Document, GateSnapshot, Overlap, Progress, StudyPlan
+from engines.protocol import (
+    Citation,
+    Decision,
+    Document,
+    GateSnapshot,
+    Overlap,
+    Progress,
+    Retrieval,
+    StudyPlan,
+)
 
 STEPS = 20
 PASSES = 5
@@ -51,6 +60,8 @@ class Script:
     plan: StudyPlan | None = None
     study_hold: int | None = None
     studied: list[Document] = field(default_factory=list)
+    retrieval: Retrieval | None = None
+    citations: tuple[Citation, ...] = ()
     fail_load: str | None = None
     saves: int = 0
 

@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 import torch
 from scripted_app import Bench, make_bench, run
-from scripted_engine import Script
+from scripted_engine import Script, ScriptedEngine, ScriptedHost
+from scripted_retriever import RetrievingEngine
 from test_session import Recorder, is_kind
 
 from cl_workbench.autosave import Autosave
 from cl_workbench.history import History
+from cl_workbench.home import Home
 from cl_workbench.messages import (
     AlphaSet,
     EngineReady,
@@ -312,6 +314,41 @@ def test_the_screen_says_what_was_brought_back(tmp_path):
         assert bench.ledger == ["The harbour light"]
 
     run(make_bench(tmp_path / "b"), second)
+
+
+def test_each_engine_has_a_last_session_of_its_own(tmp_path):
+    async def learn_harbour(bench: Bench) -> None:
+        await bench.sees("ready")
+        await bench.learn("harbour.md")
+
+    async def learn_aviary(bench: Bench) -> None:
+        await bench.sees("· jitrl-mvp ·")
+        assert bench.ledger == []
+        await bench.learn("aviary.md")
+
+    async def look(bench: Bench) -> None:
+        await bench.sees("Brought back 1 document")
+        assert bench.ledger == ["The harbour light"]
+
+    async def look_again(bench: Bench) -> None:
+        await bench.sees("Brought back 1 document")
+        assert bench.ledger == ["The aviary"]
+
+    run(make_bench(tmp_path), learn_harbour)
+    run(make_bench(tmp_path, engine=RetrievingEngine), learn_aviary)
+    run(make_bench(tmp_path), look)
+    run(make_bench(tmp_path, engine=RetrievingEngine), look_again)
+    assert not (tmp_path / "home" / "checkpoints").exists()
+
+
+def test_two_engines_of_one_home_are_still_one_session(tmp_path):
+    home = Home.find(tmp_path)
+    first, second = (Autosave(home.autosave(name), home.checkpoints) for name in ("ttt", "other"))
+    host = ScriptedHost()
+    assert first.begin(ScriptedEngine(host)) is None
+    assert "Another workbench is open" in str(second.begin(ScriptedEngine(host)))
+    first.close()
+    second.close()
 
 
 def test_a_person_who_wants_none_of_it_gets_none(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cl_workbench.assembly import engine_names
 from cl_workbench.cli import run
 from engines import checkpoints
 from tests.cl_workbench.test_import_rules import HEAVY, imported
@@ -180,3 +181,20 @@ def test_neither_does_the_history():
 def test_fresh_goes_with_no_command(root, capsys):
     assert run(["--fresh", "checkpoints", "list"]) == 2
     assert "--fresh is for the workbench" in capsys.readouterr().err
+
+
+def test_an_engine_before_a_command_is_wrong_use(root, capsys):
+    assert run(["--engine", "ttt", "checkpoints", "list"]) == 2
+    assert "a command takes its own --engine after its name" in capsys.readouterr().err
+
+
+def test_an_engine_that_is_none_is_wrong_use_and_the_engines_are_named(root, capsys):
+    assert run(["--engine", "magic"]) == 2
+    assert "ttt" in capsys.readouterr().err
+
+
+def test_another_engine_without_a_terminal_is_one_sentence(root, capsys):
+    assert run(["--engine", engine_names()[-1]]) == 1
+    told = capsys.readouterr().err
+    assert "needs a terminal" in told
+    assert f"learn FILE --engine {engine_names()[-1]}" in told
