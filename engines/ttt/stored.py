@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from engines.families import gated_mlp_parts
-from engines.protocol import CheckpointError, LearnReport, Overlap
+from engines.protocol import CheckpointError
+from engines.reports import check_unique, report_of, share
 from engines.ttt.dual_mlp import mlp_of
 from engines.ttt.ledger import Change, Entry, Rows
 
@@ -64,22 +64,17 @@ def unpack(
             not fit ``layers`` of ``decoder``.
     """
     try:
-        alpha = _share(manifest["alpha"])
+        alpha = share(manifest["alpha"])
         documents = [dict(document) for document in manifest["documents"]]
         for document in documents:
             _check_layers(folder, document["layers"], layers, len(decoder))
-        _check_unique([one["id"] for one in documents])
+        check_unique([one["id"] for one in documents])
         entries = [_entry(one, parts[one["id"]], decoder) for one in documents]
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise CheckpointError(
             f"The checkpoint '{folder.name}' is damaged: learn its documents again and save."
         ) from error
     return entries, alpha
-
-
-def _check_unique(ids: Sequence[str]) -> None:
-    if len(set(ids)) < len(ids):
-        raise ValueError("a document is there twice")
 
 
 def _check_layers(folder: Path, learned: list[int], layers: Sequence[int], count: int) -> None:
@@ -114,39 +109,10 @@ def _entry(
     tokens = tensors["tokens"]
     if tokens.dtype != torch.int32 or tokens.dim() != 1:
         raise ValueError(f"the tokens are {tokens.dtype} of {tokens.dim()} dimensions")
-    return Entry(_report(document), changes, tokens, muted)
+    return Entry(report_of(document), changes, tokens, muted)
 
 
 _NAMES = ("index", *ROWS, *(f"{name}.scale" for name in ROWS))
-
-
-def _report(document: dict[str, Any]) -> LearnReport:
-    kinds = get_type_hints(LearnReport)
-    for name, value in document.items():
-        kind = kinds[name]
-        if name == "notes":
-            document[name] = tuple(str(note) for note in value)
-        elif name == "overlaps":
-            document[name] = tuple(
-                Overlap(str(o["document_id"]), str(o["title"]), _share(o["share"])) for o in value
-            )
-        elif kind in (float, float | None) and value is not None:
-            document[name] = _finite(value)
-        elif not isinstance(value, kind):
-            raise TypeError(f"{name} is {value!r}")
-    return LearnReport(**document)
-
-
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"{value} is not finite")
-    return float(value)
-
-
-def _share(value: float) -> float:
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{value} is not a share")
-    return float(value)
 
 
 def _check(change: Change, mlp: nn.Module) -> None:
