@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from cl_workbench.messages import (
-    AlphaSet,
     AnswerBegan,
     AnswerEnded,
     AnswerText,
+    DialSet,
     EngineState,
     Event,
     LearnBegan,
@@ -28,18 +29,23 @@ from engines.abilities import (
     ForeseesInterference,
     HasAlpha,
     HasLedger,
+    HasStrength,
     MeasuresRecall,
+    Retrieves,
     Studies,
 )
 from engines.documents import UnreadableDocument
 from engines.protocol import (
+    Citation,
     Decision,
     Document,
     Engine,
     EngineError,
     LearnReport,
+    Nudge,
     Piece,
     Progress,
+    Retrieval,
 )
 
 Emit = Callable[[Event], None]
@@ -50,18 +56,27 @@ Change = Callable[[Engine], Iterable[Event]]
 Steps = Callable[[Engine], Iterator[object]]
 Decide = Callable[[Stop], Decision | None]
 
-_ABILITIES = (HasAlpha, HasLedger, MeasuresRecall, Studies, ForeseesInterference)
+_ABILITIES = (
+    HasAlpha, HasLedger, HasStrength, MeasuresRecall, Retrieves, Studies, ForeseesInterference,
+)  # fmt: skip
 
 
 def state_of(engine: Engine) -> EngineState:
-    """The engine's ledger, what of it counts, and α, as immutable values."""
-    alpha = float(engine.alpha) if isinstance(engine, HasAlpha) else None
-    abilities = frozenset(kind.__name__ for kind in _ABILITIES if isinstance(engine, kind))
+    """The engine's ledger, what of it counts, and its dial, as immutable values."""
     ledger = tuple(engine.documents)
-    if not isinstance(engine, HasLedger):
-        return EngineState(engine.name, ledger, alpha, abilities)
-    sizes = {report.id: engine.bytes_of(report.id) for report in ledger}
-    return EngineState(engine.name, ledger, alpha, abilities, engine.muted, sizes)
+    state = EngineState(
+        engine.name,
+        ledger,
+        alpha=float(engine.alpha) if isinstance(engine, HasAlpha) else None,
+        abilities=frozenset(kind.__name__ for kind in _ABILITIES if isinstance(engine, kind)),
+    )
+    if isinstance(engine, HasStrength):
+        strength, limit = float(engine.strength), float(engine.strength_limit)
+        state = replace(state, strength=strength, strength_limit=limit)
+    if isinstance(engine, HasLedger):
+        sizes = {report.id: engine.bytes_of(report.id) for report in ledger}
+        state = replace(state, muted=engine.muted, bytes_of=sizes)
+    return state
 
 
 class LearnJob:
@@ -165,6 +180,9 @@ class AnswerJob:
         self._clock = clock
         self._parts: list[str] = []
         self._tokens = 0
+        self._retrieval: Retrieval | None = None
+        self._citations: list[Citation] = []
+        self._nudges: list[Nudge] = []
 
     def run(self, reply: Callable[[], Iterator[Piece]], sentence: Sentence) -> None:
         """Stream the pieces of ``reply``; a failure ends the answer with one sentence."""
@@ -177,19 +195,32 @@ class AnswerJob:
             cancelled, failure = False, sentence(error)
         seconds = self._clock() - began
         text = "".join(self._parts)
-        self._emit(AnswerEnded(self._number, text, self._tokens, seconds, cancelled, failure))
+        self._emit(
+            AnswerEnded(
+                self._number, text, self._tokens, seconds, cancelled, failure,
+                self._retrieval, tuple(self._citations), tuple(self._nudges),
+            )
+        )  # fmt: skip
 
     def _stream(self, pieces: Iterator[Piece]) -> bool:
         """True if the answer came to its own end."""
         with closing(pieces):  # type: ignore[type-var]
             for piece in pieces:
                 self._tokens += piece.tokens
+                self._note(piece)
                 if piece.text:
                     self._parts.append(piece.text)
                     self._emit(AnswerText(self._number, piece.text))
                 if self._stop():
                     return False
         return True
+
+    def _note(self, piece: Piece) -> None:
+        """Keep what the piece carries besides its text."""
+        self._retrieval = piece.retrieval or self._retrieval
+        self._citations += piece.citations
+        if piece.nudge is not None:
+            self._nudges.append(piece.nudge)
 
 
 class StreamJob:
@@ -262,7 +293,16 @@ def set_alpha(engine: Engine, alpha: float) -> Iterator[Event]:
         if isinstance(engine, HasAlpha):
             engine.alpha = min(max(alpha, 0.0), 1.0)
     finally:
-        yield AlphaSet(state_of(engine))
+        yield DialSet(state_of(engine))
+
+
+def set_strength(engine: Engine, strength: float) -> Iterator[Event]:
+    """Set how strongly logits are moved; an engine that moves none is left as it is."""
+    try:
+        if isinstance(engine, HasStrength):
+            engine.strength = min(max(strength, 0.0), engine.strength_limit)
+    finally:
+        yield DialSet(state_of(engine))
 
 
 def save(engine: Engine, folder: Path) -> Iterator[Event]:

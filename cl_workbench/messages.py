@@ -8,7 +8,7 @@ from typing import Literal
 
 from textual.message import Message
 
-from engines.protocol import LearnReport, Progress
+from engines.protocol import Citation, LearnReport, Nudge, Progress, Retrieval
 
 Voice = Literal["learned", "base"]
 Work = Literal["loading", "learning", "answering", "studying", "other"]
@@ -27,7 +27,7 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """What the engine holds after a job: its ledger, its α where it has one.
+    """What the engine holds after a job: its ledger, its α or strength where it has one.
 
     ``abilities`` are the names of the protocols in ``engines.abilities`` that it keeps.
     Where it keeps ``HasLedger``, ``muted`` holds the ids of documents that don't count now,
@@ -40,6 +40,8 @@ class EngineState:
     abilities: frozenset[str] = frozenset()
     muted: frozenset[str] = frozenset()
     bytes_of: Mapping[str, int] = field(default_factory=dict)
+    strength: float | None = None
+    strength_limit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,8 @@ class StateChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class AlphaSet:
-    """One request to set α is done, whatever came of it."""
+class DialSet:
+    """One request to set α or the strength is done, whatever came of it."""
 
     state: EngineState
 
@@ -160,7 +162,10 @@ class AnswerText:
 
 @dataclass(frozen=True, slots=True)
 class AnswerEnded:
-    """The answer is over; ``failure`` is one sentence where it broke off."""
+    """The answer is over; ``failure`` is one sentence where it broke off.
+
+    ``retrieval``, ``citations`` and ``nudges`` are what its pieces carried.
+    """
 
     number: int
     text: str
@@ -168,6 +173,9 @@ class AnswerEnded:
     seconds: float
     cancelled: bool = False
     failure: str | None = None
+    retrieval: Retrieval | None = None
+    citations: tuple[Citation, ...] = ()
+    nudges: tuple[Nudge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +210,7 @@ class JobFailed:
 
 
 Event = (
-    WorkBegan | WorkEnded | Loading | EngineReady | EngineFailed | StateChanged | AlphaSet
+    WorkBegan | WorkEnded | Loading | EngineReady | EngineFailed | StateChanged | DialSet
     | LearnBegan | Learning | LearnDone | LearnFailed | LearnSummary
     | AnswerBegan | AnswerText | AnswerEnded | Streamed | StreamEnded | Noted | JobFailed
 )  # fmt: skip

@@ -204,6 +204,10 @@ class Session:
         """Set the blend of learned and original, 0..1."""
         self._submit_change(lambda engine: engine_jobs.set_alpha(engine, alpha))
 
+    def set_strength(self, strength: float) -> None:
+        """Set how strongly what is retrieved moves the logits; 0 is off."""
+        self._submit_change(lambda engine: engine_jobs.set_strength(engine, strength))
+
     def save(self, folder: Path) -> None:
         """Write the learned state into ``folder``."""
         self._submit_change(lambda engine: engine_jobs.save(engine, folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from textual.app import ComposeResult
@@ -10,6 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from widgets.plain_text import one_line, plain
+from widgets.sources import Source, source_lines
 
 Speaker = Literal["you", "base", "learned"]
 MAX_BLOCKS = 200
@@ -18,7 +20,7 @@ _STYLES: dict[str, str] = {"you": "bold", "base": "bold $primary", "learned": "b
 
 
 class Said(Vertical):
-    """One turn: who says it, the words, and what it cost below.
+    """One turn: who says it, the words, and below them what they rest on and cost.
 
     The text only grows; nothing in it is read as markup.
     """
@@ -29,6 +31,8 @@ class Said(Vertical):
         margin-bottom: 1;
         & Static { height: auto; }
         & .said-foot { color: $foreground 60%; }
+        & .said-note { color: $warning; }
+        & .said-sources { text-wrap: nowrap; text-overflow: ellipsis; }
     }
     """
 
@@ -38,12 +42,17 @@ class Said(Vertical):
         self.text = plain(text)
         self._body = Static(Content(self.text or WAITING), classes="said-text", markup=False)
         self._foot = Static("", classes="said-foot", markup=False)
-        self._foot.display = False
+        self._note = Static("", classes="said-note", markup=False)
+        self._sources = Static("", classes="said-sources", markup=False)
+        for below in (self._note, self._sources, self._foot):
+            below.display = False
 
     def compose(self) -> ComposeResult:
-        """Heading, words, foot."""
+        """Heading, words, note, sources, foot."""
         yield Static(self._heading, classes="said-heading", markup=False)
         yield self._body
+        yield self._note
+        yield self._sources
         yield self._foot
 
     def append(self, text: str) -> None:
@@ -51,12 +60,16 @@ class Said(Vertical):
         self.text += plain(text)
         self._body.update(Content(self.text.lstrip("\n")))
 
-    def finish(self, foot: str) -> None:
-        """Write what the answer cost below it; an answer without words says so."""
+    def finish(self, foot: str, sources: Sequence[Source] = (), note: str = "") -> None:
+        """Write what the answer rests on and cost below it; one without words says so."""
         if not self.text.strip():
             self._body.update(Content.styled("(no words)", "$foreground 60%"))
         self._foot.update(Content(one_line(foot)))
         self._foot.display = bool(foot)
+        self._note.update(Content(one_line(note)))
+        self._note.display = bool(note)
+        self._sources.update(source_lines(sources))
+        self._sources.display = bool(sources)
 
 
 class Comparison(Vertical):

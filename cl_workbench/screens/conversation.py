@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cl_workbench.messages import AnswerEnded, AnswerText
+from cl_workbench.screens.found import note_of, sources_of
 from engines.protocol import Turn
 from widgets import figures
 from widgets.chat_log import Said
@@ -60,7 +61,7 @@ class Conversation:
         """Show what an answer cost, and keep it as a turn where it is one."""
         block = self._blocks.pop(event.number, None)
         if block is not None:
-            block.finish(_foot(event))
+            block.finish(_foot(event), sources_of(event), note_of(event))
         self.last_answer = event.text or self.last_answer
         if event.number in self._asked:
             self._asked.discard(event.number)

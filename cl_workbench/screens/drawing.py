@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cl_workbench.messages import (
-    AlphaSet,
     AnswerBegan,
     AnswerEnded,
     AnswerText,
+    DialSet,
     EngineFailed,
     EngineReady,
     EngineState,
@@ -89,7 +89,7 @@ class Drawing:
             EngineReady: self._engine_ready,
             EngineFailed: self._engine_failed,
             StateChanged: lambda event: self._state_changed(event.state),
-            AlphaSet: self._alpha_set,
+            DialSet: self._alpha_set,
             LearnBegan: self._learn_began,
             Learning: self._learning,
             LearnDone: self._learn_done,
@@ -154,7 +154,7 @@ class Drawing:
     def turn_alpha(self, step: float) -> float | None:
         """Show α changed by ``step`` and return it; None where there is no α.
 
-        The engine follows later and answers each change with ``AlphaSet``; showing it at
+        The engine follows later and answers each change with ``DialSet``; showing it at
         once lets quick presses add up.
         """
         if self.state is None or self.state.alpha is None:
@@ -240,7 +240,7 @@ class Drawing:
         self._workspace.learn.frame = None
         self._workspace.learn.notice = notice
 
-    def _alpha_set(self, event: AlphaSet) -> None:
+    def _alpha_set(self, event: DialSet) -> None:
         self._alphas_out -= 1
         self._state_changed(event.state)
 

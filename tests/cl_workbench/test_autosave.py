@@ -23,7 +23,7 @@ from cl_workbench.autosave import Autosave
 from cl_workbench.history import History
 from cl_workbench.home import Home
 from cl_workbench.messages import (
-    AlphaSet,
+    DialSet,
     EngineReady,
     JobFailed,
     LearnBegan,
@@ -184,7 +184,7 @@ def test_the_engine_itself_comes_back_to_the_bit(kept, tmp_path, documents):
 def test_nothing_learned_keeps_nothing_and_tells_nothing(start, kept):
     recorder = start()
     recorder.session.set_alpha(0.3)
-    recorder.wait(is_kind(AlphaSet))
+    recorder.wait(is_kind(DialSet))
     assert recorder.session.close(30)
     assert not kept.exists()
     assert told(start()) == []
@@ -194,7 +194,7 @@ def test_an_empty_folder_is_no_reason_for_a_warning(start, kept):
     kept.mkdir(parents=True)
     recorder = start()
     recorder.session.set_alpha(0.3)
-    recorder.wait(is_kind(AlphaSet))
+    recorder.wait(is_kind(DialSet))
     assert recorder.session.close(30)
     assert recorder.of(JobFailed) == []
 
@@ -219,7 +219,7 @@ def test_a_burst_on_the_dial_saves_once(start, documents):
     for step in range(40):
         recorder.session.set_alpha(step / 40)
     recorder.script.alpha_go.set()
-    recorder.wait(lambda event: isinstance(event, AlphaSet) and event.state.alpha == 39 / 40)
+    recorder.wait(lambda event: isinstance(event, DialSet) and event.state.alpha == 39 / 40)
     assert recorder.session.close(30)
     assert recorder.script.saves == saves + 1
     assert start().engine.alpha == 39 / 40
@@ -289,7 +289,7 @@ def test_a_state_that_can_not_be_saved_is_told_once_and_learning_goes_on(start, 
     kept.write_text("in the way")
     learned(recorder, *documents)
     recorder.session.set_alpha(0.3)
-    recorder.wait(is_kind(AlphaSet))
+    recorder.wait(is_kind(DialSet))
     assert len(recorder.of(LearnDone)) == 2
     kept.unlink()
     learned(recorder, documents[0])
