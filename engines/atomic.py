@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 from pathlib import Path
 
 from engines.protocol import EngineError
@@ -64,6 +65,38 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         _replace(target, content)
     except (OSError, RuntimeError) as error:
         raise EngineError(write_failure(path, error)) from error
+
+
+def link_atomically(source: Path, path: Path) -> None:
+    """Give the file at ``source`` a second name ``path``, in place of what is there.
+
+    Where the file system can't link (another disk), a copy takes the name once it is whole
+    and on the disk.  A linked file must not be written to afterwards: both names are it.
+
+    Raises:
+        EngineError: if that can't be done; the ``OSError`` is its cause.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        try:
+            _link_or_copy(source, temporary)
+            temporary.replace(path)
+        finally:
+            # Replacing a file by another name of itself leaves both names.
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise EngineError(write_failure(path, error)) from error
+
+
+def _link_or_copy(source: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, path)
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
 
 
 def write_failure(path: Path, error: Exception) -> str:

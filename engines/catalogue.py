@@ -15,16 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from engines.atomic import checked_name, write_failure
-from engines.checkpoints import (
-    FORMAT,
-    MANIFEST,
-    Part,
-    content_of,
-    damaged,
-    is_ours,
-    parts_of,
-    read_manifest,
-)
+from engines.checkpoint_parts import Part, check_part, damaged
+from engines.checkpoints import FORMAT, MANIFEST, is_ours, parts_of, read_manifest
 from engines.locks import BusyError, locked
 from engines.protocol import CheckpointError
 
@@ -250,7 +242,7 @@ def _size(path: Path) -> int:
 
 def _check(folder: Path, part: Part, *, verify: bool) -> None:
     if verify:
-        content_of(folder, part)
+        check_part(folder, part)
     elif _size(folder / part.file) != part.bytes:
         raise damaged(folder, part)
 

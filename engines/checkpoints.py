@@ -5,22 +5,31 @@ written first, where it isn't there already, so saving a tenth document rewrites
 the nine.  The manifest that names the parts replaces the old one in a single rename.
 Whenever the power fails, the folder holds the old state or the new one, whole.
 
+A part can also be a tensor file that is ready and too large for memory: it is taken in and
+given back by a link, and never read but in pieces.
+
 Nothing here imports torch before tensors are written or read.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engines.atomic import checked_name, write_atomically
+from engines.atomic import write_atomically
+from engines.checkpoint_parts import (
+    Part,
+    damaged,
+    hand_out,
+    load_part,
+    take_file,
+    write_part,
+)
 from engines.locks import locked
 from engines.protocol import CheckpointError, EngineError
 
@@ -38,33 +47,33 @@ _LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.tmp")  # what a writer that died has le
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One tensor file as the manifest names it; ``sha256`` and ``bytes`` are of the file."""
-
-    name: str
-    file: str
-    sha256: str
-    bytes: int
-
-
 def write(
-    folder: Path, manifest: Mapping[str, Any], parts: Mapping[str, Mapping[str, Tensor]]
+    folder: Path,
+    manifest: Mapping[str, Any],
+    parts: Mapping[str, Mapping[str, Tensor]],
+    files: Mapping[str, Path] | None = None,
 ) -> None:
     """Save ``parts`` (tensors by name, by part) and ``manifest`` into ``folder``.
 
     A part's name is like a file's: letters, digits, ``.``, ``_`` and ``-``.  ``format``,
-    ``version`` and ``parts`` of the manifest are written here.
+    ``version`` and ``parts`` of the manifest are written here.  ``files`` are further
+    parts, as safetensors files that nobody writes to any more: they are linked, or copied
+    where that can't be.
 
     Raises:
         CheckpointError: if the folder can't be written; what was there stays.
+        ValueError: if a part is given both ways.
     """
+    files = files or {}
+    if both := parts.keys() & files.keys():
+        raise ValueError(f"Parts are given twice: {', '.join(sorted(both))}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
             _refuse_another_programs(folder)
             try:
-                written = {name: _write_part(folder, name, parts[name]) for name in parts}
+                written = {name: write_part(folder, name, parts[name]) for name in parts}
+                written |= {name: take_file(folder, name, files[name]) for name in files}
                 whole = {"format": FORMAT, "version": VERSION, **manifest, "parts": written}
                 text = json.dumps(whole, indent=2, ensure_ascii=False)
                 write_atomically(folder / MANIFEST, text.encode("utf-8", "backslashreplace"))
@@ -76,25 +85,6 @@ def write(
         raise CheckpointError(str(error)) from error
     except OSError as error:
         raise CheckpointError(f"Can't save into {folder}: {error.strerror}.") from error
-
-
-def _write_part(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    from safetensors.torch import save
-
-    data = save({key: t.detach().cpu().contiguous() for key, t in tensors.items()})
-    digest = hashlib.sha256(data).hexdigest()
-    file = f"{checked_name(name, 'part of a checkpoint')}-{digest[:16]}.safetensors"
-    if not _holds(folder / file, data):
-        write_atomically(folder / file, data)
-    return {"file": file, "sha256": digest, "bytes": len(data)}
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    """Whether ``path`` is whole: one that went bad on the disk has to be written again."""
-    try:
-        return path.stat().st_size == len(data) and path.read_bytes() == data
-    except OSError:
-        return False
 
 
 def _refuse_another_programs(folder: Path) -> None:
@@ -200,23 +190,6 @@ def _is_sound(part: Part) -> bool:
     )
 
 
-def content_of(folder: Path, part: Part) -> bytes:
-    """The bytes of a part's file, checked against the manifest.
-
-    Raises:
-        CheckpointError: if the file is missing or not the one that was written.
-    """
-    path = folder / part.file
-    try:
-        if path.stat().st_size == part.bytes:
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() == part.sha256:
-                return data
-    except OSError as error:
-        raise damaged(folder, part) from error
-    raise damaged(folder, part)
-
-
 def read(
     folder: Path, *, engine: str, model: str, fingerprint: str
 ) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
@@ -225,39 +198,54 @@ def read(
     Raises:
         CheckpointError: another engine, another base model, or damaged files.
     """
-    with contextlib.ExitStack() as held:
-        # A folder that can't be opened is told of by what reads the manifest.
-        with contextlib.suppress(OSError):
-            held.enter_context(locked(folder, shared=True))
-        manifest = read_manifest(folder)
-        if manifest.get("engine") != engine:
-            raise CheckpointError(
-                f"The checkpoint '{folder.name}' belongs to the engine "
-                f"'{manifest.get('engine')}', not to '{engine}': choose it with --engine."
-            )
-        if manifest.get("fingerprint") != fingerprint:
-            raise CheckpointError(
-                f"The checkpoint '{folder.name}' was made on {manifest.get('model')}, and {model} "
-                "is loaded, whose weights differ: load that model (model.name) first."
-            )
-        return manifest, {part.name: _load(folder, part) for part in parts_of(folder, manifest)}
+    with _reading(folder):
+        manifest = _manifest_for(folder, engine, model, fingerprint)
+        return manifest, {part.name: load_part(folder, part) for part in parts_of(folder, manifest)}
 
 
-def _load(folder: Path, part: Part) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
+def read_with_files(
+    folder: Path,
+    *,
+    engine: str,
+    model: str,
+    fingerprint: str,
+    as_files: Callable[[str], bool],
+    into: Path,
+) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]], dict[str, Path]]:
+    """As ``read``, but parts whose name ``as_files`` holds for come as files in ``into``.
 
-    data = content_of(folder, part)
-    try:
-        tensors: dict[str, Tensor] = load(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise damaged(folder, part) from error
-    return tensors
+    They are checked, and linked (or copied) into that folder while the checkpoint is held,
+    so that saving over it later takes nothing away.
+
+    Raises:
+        CheckpointError: as ``read``, or if ``into`` can't be written.
+    """
+    with _reading(folder):
+        manifest = _manifest_for(folder, engine, model, fingerprint)
+        parts = parts_of(folder, manifest)
+        kept = [part for part in parts if as_files(part.name)]
+        tensors = {part.name: load_part(folder, part) for part in parts if part not in kept}
+        return manifest, tensors, {part.name: hand_out(folder, part, into) for part in kept}
 
 
-def damaged(folder: Path, part: Part | None = None) -> CheckpointError:
-    """What is said of files that are not as they were written."""
-    where = f" in its part '{part.name}'" if part else ""
-    return CheckpointError(
-        f"The checkpoint '{folder.name}' is damaged{where}: learn its documents again and save."
-    )
+def _reading(folder: Path) -> contextlib.ExitStack:
+    held = contextlib.ExitStack()
+    # A folder that can't be opened is told of by what reads the manifest.
+    with contextlib.suppress(OSError):
+        held.enter_context(locked(folder, shared=True))
+    return held
+
+
+def _manifest_for(folder: Path, engine: str, model: str, fingerprint: str) -> dict[str, Any]:
+    manifest = read_manifest(folder)
+    if manifest.get("engine") != engine:
+        raise CheckpointError(
+            f"The checkpoint '{folder.name}' belongs to the engine "
+            f"'{manifest.get('engine')}', not to '{engine}': choose it with --engine."
+        )
+    if manifest.get("fingerprint") != fingerprint:
+        raise CheckpointError(
+            f"The checkpoint '{folder.name}' was made on {manifest.get('model')}, and {model} "
+            "is loaded, whose weights differ: load that model (model.name) first."
+        )
+    return manifest
