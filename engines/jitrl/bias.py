@@ -66,9 +66,12 @@ class WordBias:
         self._decay = decay
         self._tokens = _Tokens(host)
         found = words_of(passages, rarity, strength) if strength > 0 else []
+        paths = self._tokens.paths(found)
         # With and without a leading space: the second only where a word may begin.
-        self._spaced = _Starts(self._tokens, found, " ")
-        self._bare = _Starts(self._tokens, found, "", self._spaced.paths)
+        self._spaced = _Starts(self._tokens, [one for one in paths if self._tokens.spaced(one[1])])
+        self._bare = _Starts(
+            self._tokens, [one for one in paths if not self._tokens.spaced(one[1])]
+        )
         self._words = found
         self._begun: list[tuple[Word, Tokens, int]] = []
         self._inside_word = False
@@ -142,7 +145,8 @@ class WordBias:
             begun += [(word, path, 0) for word, path in starts.by_token.get(token, ())]
         used = [word for word, path, n in begun if n + 1 == len(path)]
         self._begun = [(word, path, n + 1) for word, path, n in begun if n + 1 < len(path)]
-        self._inside_word = self._tokens.text(token)[-1:].isalnum()
+        last = self._tokens.text(token)[-1:]
+        self._inside_word = last.isalnum() or last == REPLACEMENT
         if used:
             self._use({word.text: word for word in used}.values())
 
@@ -176,23 +180,13 @@ def words_of(passages: Sequence[Passage], rarity: Rarity, strength: float) -> li
 
 
 class _Starts:
-    """The words as tokens, each written after ``before``, by their first token."""
+    """Words as tokens, by their first token."""
 
-    def __init__(
-        self,
-        tokens: _Tokens,
-        words: Sequence[Word],
-        before: str,
-        known: frozenset[Tokens] = frozenset(),
-    ) -> None:
+    def __init__(self, tokens: _Tokens, paths: Sequence[tuple[Word, Tokens]]) -> None:
         self._may_start = tokens.may_start
         self.by_token: dict[int, list[tuple[Word, Tokens]]] = {}
-        forms = [(word, before + form) for word in words for form in word.written]
-        paths = tokens.paths([form for _, form in forms])
-        for (word, _), path in zip(forms, paths, strict=True):
-            if path and path not in known:
-                self.by_token.setdefault(path[0], []).append((word, path))
-        self.paths = frozenset(path for some in self.by_token.values() for _, path in some)
+        for word, path in paths:
+            self.by_token.setdefault(path[0], []).append((word, path))
         self.lifts: dict[int, _Lift] = {}
         self.weigh()
 
@@ -218,25 +212,50 @@ class _Tokens:
     def __init__(self, host: ModelHost) -> None:
         self._tokenizer = host.tokenizer
         self._barred = host.end_tokens | frozenset(host.tokenizer.all_special_ids)
+        # Some tokenizers leave out the space before the first token that they decode.
+        self._before = self._encoded(["."])[0]
         self._texts: dict[int, str] = {}
 
     def text(self, token: int) -> str:
-        """What ``token`` is as text."""
+        """What ``token`` is as text inside a sentence, with the space that it begins with."""
         if token not in self._texts:
-            self._texts[token] = str(self._tokenizer.decode([token]))
+            whole = self._decoded([*self._before, token])
+            self._texts[token] = whole[len(self._decoded(self._before)) :]
         return self._texts[token]
 
-    def paths(self, forms: list[str]) -> list[Tokens]:
-        """Each of ``forms`` as tokens, empty where it begins with a token of its own for the space.
+    def paths(self, words: Sequence[Word]) -> list[tuple[Word, Tokens]]:
+        """The words as tokens, however they are written, with and without a space before."""
+        forms = [
+            (word, before + form) for word in words for form in word.written for before in (" ", "")
+        ]
+        encoded = self._encoded([form for _, form in forms])
+        found: dict[tuple[str, Tokens], tuple[Word, Tokens]] = {}
+        for (word, _), ids in zip(forms, encoded, strict=True):
+            path = self._without_space(ids)
+            if path:
+                found[word.text, path] = word, path
+        return list(found.values())
 
-        Behind such a token the word is written as it is without a space.
-        """
-        if not forms:
+    def spaced(self, path: Tokens) -> bool:
+        """Whether the first token of ``path`` begins with a space."""
+        return self.text(path[0])[:1].isspace()
+
+    def _without_space(self, ids: Sequence[int]) -> Tokens:
+        first = 0
+        while first < len(ids) and not self.text(ids[first]).strip():
+            first += 1
+        return tuple(ids[first:])
+
+    def _encoded(self, texts: list[str]) -> Sequence[list[int]]:
+        if not texts:
             return []
-        encoded: Sequence[list[int]] = self._tokenizer(
-            forms, add_special_tokens=False, verbose=False
-        )["input_ids"]
-        return [tuple(ids) if ids and self.text(ids[0]).strip() else () for ids in encoded]
+        ids: Sequence[list[int]] = self._tokenizer(texts, add_special_tokens=False, verbose=False)[
+            "input_ids"
+        ]
+        return ids
+
+    def _decoded(self, ids: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(ids, clean_up_tokenization_spaces=False))
 
     def may_start(self, token: int) -> bool:
         """Whether ``token`` is part of a word, and not the whole of a stop word."""

@@ -6,11 +6,15 @@ import itertools
 
 import pytest
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
+from engines.host import ModelHost
 from engines.jitrl.bias import WordBias
 from engines.protocol import Passage
 from engines.words import STOP_WORDS
 from tests.engines.learning import HARBOUR, tiny_host
+from tests.engines.tiny import TEXT, tiny_model
 
 PASSAGE = Passage("a" * 12, "Harbour", 1, HARBOUR.text, 1.0, reference=1)
 
@@ -118,3 +122,30 @@ def test_passages_left_out_of_the_context_raise_nothing_and_indices_are_of_all(h
     assert not any("parrots" in nudge.text for nudge in adjuster.nudges)
     assert {nudge.passages for nudge in adjuster.nudges} == {(1,)}
     assert len(adjuster.nudges) <= 24
+
+
+def metaspace_host():
+    """A host whose tokenizer writes the space as ▁ and drops the first one it decodes."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    trainer = trainers.BpeTrainer(
+        vocab_size=390, special_tokens=["<unk>", "</s>"], show_progress=False
+    )
+    tokenizer.train_from_iterator([HARBOUR.text, TEXT], trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="</s>", clean_up_tokenization_spaces=False
+    )
+    return ModelHost(model=tiny_model(), tokenizer=fast)
+
+
+def test_words_are_raised_inside_a_sentence_where_the_space_is_part_of_the_token():
+    host = metaspace_host()
+    adjuster = bias(host, Passage("c" * 12, "Lamp", 1, "the lamp", 1.0, reference=1))
+    path = ids(host, "lamp")
+    assert host.tokenizer.convert_ids_to_tokens(path[0]).startswith("▁")
+    adjuster.chosen(ids(host, "The")[-1])
+    assert raised(adjuster)[path[0]] == 4.0
+    for token in path:
+        adjuster.chosen(token)
+    assert raised(adjuster) == {}

@@ -1,0 +1,107 @@
+"""The list of what was learned, with what is muted; both JitRL engines keep one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from engines.protocol import EngineError, LearnReport
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One learned document: its report, the bytes that are kept of it, whether it counts."""
+
+    report: LearnReport
+    bytes: int
+    muted: bool = False
+
+
+class Ledger:
+    """Entries in the order of their learning, or as they were moved."""
+
+    def __init__(self, entries: Sequence[Entry] = ()) -> None:
+        self.entries = tuple(entries)
+        self._left_out: frozenset[str] = frozenset()
+
+    @property
+    def reports(self) -> tuple[LearnReport, ...]:
+        """What was learned, in order."""
+        return tuple(entry.report for entry in self.entries)
+
+    @property
+    def muted(self) -> frozenset[str]:
+        """Ids of documents that are kept but don't count now."""
+        return frozenset(entry.report.id for entry in self.entries if entry.muted)
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Ids that are muted, or left out by ``without``."""
+        return self.muted | self._left_out
+
+    def __contains__(self, document_id: object) -> bool:
+        return any(entry.report.id == document_id for entry in self.entries)
+
+    def __getitem__(self, document_id: str) -> Entry:
+        return self.entries[self.position(document_id)]
+
+    def position(self, document_id: str) -> int:
+        """Where a document stands, from 0.
+
+        Raises:
+            EngineError: if no learned document has this id.
+        """
+        for position, entry in enumerate(self.entries):
+            if entry.report.id == document_id:
+                return position
+        raise EngineError(f"No learned document has the id '{document_id}'.")
+
+    def add(self, entry: Entry) -> None:
+        """Put a document at the end."""
+        self.entries = (*self.entries, entry)
+
+    def remove(self, document_id: str) -> None:
+        """Take a document out.  Raises ``EngineError`` for an unknown id."""
+        position = self.position(document_id)
+        self.entries = self.entries[:position] + self.entries[position + 1 :]
+
+    def mute(self, document_id: str, muted: bool) -> None:
+        """Say whether a document counts.  Raises ``EngineError`` for an unknown id."""
+        entries = list(self.entries)
+        position = self.position(document_id)
+        entries[position] = dataclasses.replace(entries[position], muted=muted)
+        self.entries = tuple(entries)
+
+    def move(self, document_id: str, position: int) -> None:
+        """Put a document at ``position`` (from 0).
+
+        Raises:
+            EngineError: for an unknown id or a position that isn't there.
+        """
+        entries = list(self.entries)
+        entry = entries.pop(self.position(document_id))
+        if not 0 <= position <= len(entries):
+            raise EngineError(
+                f"There is no position {position} in a ledger of {len(self.entries)}: "
+                f"choose one from 0 to {len(entries)}."
+            )
+        entries.insert(position, entry)
+        self.entries = tuple(entries)
+
+    @contextmanager
+    def without(self, document_ids: Collection[str]) -> Iterator[None]:
+        """Inside this block these documents are silent.
+
+        Raises:
+            EngineError: if one of them isn't in the ledger.
+        """
+        for document_id in document_ids:
+            self.position(document_id)
+        before = self._left_out
+        self._left_out = before | frozenset(document_ids)
+        try:
+            yield
+        finally:
+            self._left_out = before
