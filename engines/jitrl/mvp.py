@@ -1,0 +1,312 @@
+"""The JitRL MVP engine: retrieved passages in the prompt, and a nudge towards their words."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engines import checkpoints
+from engines.host import ModelHost
+from engines.jitrl import stored
+from engines.jitrl.bias import WordBias
+from engines.jitrl.chunks import Chunk
+from engines.jitrl.citing import cited
+from engines.jitrl.context import Context, with_passages
+from engines.jitrl.ledger import Entry, Ledger
+from engines.jitrl.library import Library
+from engines.jitrl.question import has_words, query_of
+from engines.jitrl.rarity import WordRarity
+from engines.jitrl.settings import JitRLMVPSettings
+from engines.protocol import (
+    Document,
+    DocumentError,
+    EngineError,
+    LearnReport,
+    Piece,
+    Progress,
+    Retrieval,
+    Sampling,
+    Turn,
+)
+
+STRENGTH_LIMIT = 10.0  # nats
+
+NOTHING_LEARNED = "Nothing that is learned counts now: the answer is the model's own."
+NOTHING_FOUND = "Nothing relevant was found: the answer is the model's own."
+NOTHING_ASKED = "The question has no word to look for: the answer is the model's own."
+NO_ROOM = (
+    "No passage fits into the prompt: the answer is the model's own. Raise "
+    "jitrl_mvp.context_tokens, or begin a new conversation."
+)
+
+
+class JitRLMVPEngine:
+    """Learns documents as passages to look up; the network is never changed.
+
+    Args:
+        host: the base model.
+        settings: see ``JitRLMVPSettings``.
+
+    Raises:
+        EngineError: if a setting is out of its range.
+    """
+
+    name = "jitrl-mvp"
+
+    def __init__(self, host: ModelHost, settings: JitRLMVPSettings | None = None) -> None:
+        self.host = host
+        self.settings = settings or JitRLMVPSettings()
+        if not 0.0 <= self.settings.decay <= 1.0:
+            raise EngineError(f"jitrl_mvp.decay is a share from 0 to 1, not {self.settings.decay}.")
+        self._library = self._empty_library()
+        self._rarity = WordRarity()
+        self._ledger = Ledger()
+        self._learning = False
+        self.strength = self.settings.strength
+
+    def _empty_library(self) -> Library:
+        return Library(self.host.tokenizer, self.settings.passages)
+
+    @property
+    def documents(self) -> Sequence[LearnReport]:
+        """The ledger: what was learned, in order."""
+        return self._ledger.reports
+
+    @property
+    def strength(self) -> float:
+        """The nudge towards the rarest word of the passages, in nats; 0 is none."""
+        return self._strength
+
+    @strength.setter
+    def strength(self, value: float) -> None:
+        if not 0.0 <= value <= STRENGTH_LIMIT:
+            raise EngineError(f"The strength is from 0 to {STRENGTH_LIMIT:g} nats, not {value}.")
+        self._strength = float(value)
+
+    @property
+    def strength_limit(self) -> float:
+        """The highest strength that may be set."""
+        return STRENGTH_LIMIT
+
+    def active(self) -> AbstractContextManager[None]:
+        """An empty block: nothing in the network is changed."""
+        return nullcontext()
+
+    def learn(self, document: Document) -> Generator[Progress | LearnReport, None, None]:
+        """Cut ``document`` into passages and take them in; closing early leaves no trace."""
+        self._check_idle()
+        self._check_new(document)
+        self._learning = True
+        try:
+            report = yield from self._passages_of(document)
+        finally:
+            self._learning = False
+        yield report
+
+    def _check_new(self, document: Document) -> None:
+        if document.id in self._ledger:
+            raise DocumentError(
+                f"'{document.title}' is learned already: forget it first to learn it anew.",
+                document.path,
+            )
+        if not has_words(document.text):
+            raise DocumentError(
+                f"'{document.title}' has no words to find it by: give it a sentence or two.",
+                document.path,
+            )
+
+    def _passages_of(self, document: Document) -> Generator[Progress, None, LearnReport]:
+        began = time.perf_counter()
+        yield Progress("reading", 0.0, 0.0)
+        tokens = len(self.host.encode(document.text))
+        chunks: list[Chunk] = []
+        for chunk in self._library.cutting(document):
+            chunks.append(chunk)
+            seconds = time.perf_counter() - began
+            done = min(1.0, chunk.end / len(document.text))
+            yield Progress("cutting", done, seconds, step=len(chunks), tokens=tokens)
+        seconds = time.perf_counter() - began
+        yield Progress("indexing", 1.0, seconds, step=len(chunks), tokens=tokens)
+        # From here on there is no event, so what is begun is finished.
+        self._library.add(document.id, document.title, document.text, chunks)
+        report = _report(document, tokens, len(chunks), time.perf_counter() - began)
+        self._ledger.add(Entry(report, self._size(document.id)))
+        return report
+
+    def _size(self, document_id: str) -> int:
+        tensors = self._library.tensors(document_id).values()
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+    def retrieve(self, query: str) -> Retrieval:
+        """The passages that an answer to ``query`` would rest on; nothing is answered.
+
+        Raises:
+            EngineError: if ``query`` has no word.
+        """
+        if not has_words(query):
+            raise EngineError("There is no word to look for: ask for something in words.")
+        return self._found(query)
+
+    def _found(self, query: str) -> Retrieval:
+        if not has_words(query):
+            return Retrieval(query, note=NOTHING_ASKED)
+        if len(self._ledger.silent) == len(self._ledger.entries):
+            return Retrieval(query, note=NOTHING_LEARNED)
+        passages = self._library.search(query, leaving_out=self._ledger.silent)
+        return Retrieval(query, passages, note=None if passages else NOTHING_FOUND)
+
+    def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
+        """Stream an answer from the passages found; the first piece tells which, the last cites."""
+        found = self._found(query_of(turns))
+        context = with_passages(
+            self.host,
+            turns,
+            found.passages,
+            new_tokens=sampling.max_new_tokens,
+            budget=self.settings.context_tokens,
+        )
+        prompt = self.host.fit(context.turns, sampling.max_new_tokens)
+        bias = self._bias(context)
+        yield Piece("", tokens=0, retrieval=_told(found, context, bias))
+        answer = ""
+        for piece in self.host.generate(prompt, sampling, adjuster=bias):
+            answer += piece.text
+            yield piece
+        rests_on = cited(answer, context.used)
+        if rests_on.citations:
+            yield Piece(rests_on.marker, tokens=0, citations=rests_on.citations)
+
+    def _bias(self, context: Context) -> WordBias | None:
+        if self.strength == 0 or not context.used:
+            return None
+        for report in self.documents:
+            if report.id not in self._rarity:
+                chunks = self._library.passages(report.id)
+                self._rarity.add(report.id, [chunk.text for chunk in chunks])
+        return WordBias(
+            self.host,
+            context.passages,
+            self._rarity.of,
+            strength=self.strength,
+            decay=self.settings.decay,
+        )
+
+    @property
+    def muted(self) -> frozenset[str]:
+        """Ids of documents that are kept but not looked up now."""
+        return self._ledger.muted
+
+    def mute(self, document_id: str, muted: bool = True) -> None:
+        """Leave a document out of what is looked up, or take it in again.
+
+        Raises:
+            EngineError: if no learned document has this id.
+        """
+        self._check_idle()
+        self._ledger.mute(document_id, muted)
+
+    def move(self, document_id: str, position: int) -> None:
+        """Put a document at ``position`` (from 0) of the ledger; answers don't depend on it.
+
+        Raises:
+            EngineError: for an unknown id or a position that isn't there.
+        """
+        self._check_idle()
+        self._ledger.move(document_id, position)
+
+    def bytes_of(self, document_id: str) -> int:
+        """Size of what is kept of a document, in bytes."""
+        return self._ledger[document_id].bytes
+
+    def without(self, document_ids: Collection[str]) -> AbstractContextManager[None]:
+        """Inside this block replies leave these documents out (a knock-out).
+
+        Raises:
+            EngineError: on entering, if one of them isn't in the ledger.
+        """
+        return self._ledger.without(document_ids)
+
+    def forget(self, document_id: str) -> None:
+        """Take one document back.
+
+        Raises:
+            EngineError: if no learned document has this id.
+        """
+        self._check_idle()
+        self._ledger.remove(document_id)
+        self._library.remove(document_id)
+        self._rarity.remove(document_id)
+
+    def reset(self) -> None:
+        """Forget every document."""
+        self._check_idle()
+        self._replace(self._empty_library(), Ledger())
+
+    def save(self, folder: Path) -> None:
+        """Write the passages into ``folder``, atomically; the base model is not saved."""
+        manifest = stored.manifest_of(self.name, self.host, self.settings, self._ledger.entries)
+        parts = {report.id: self._library.tensors(report.id) for report in self.documents}
+        checkpoints.write(folder, manifest, parts)
+
+    def load(self, folder: Path) -> None:
+        """Replace what is learned by what is in ``folder``; strength and settings stay.
+
+        Raises:
+            CheckpointError: another engine or base model, or damaged files; nothing changes.
+        """
+        self._check_idle()
+        manifest, parts = checkpoints.read(
+            folder, engine=self.name, model=self.host.name, fingerprint=self.host.fingerprint
+        )
+        library = self._empty_library()
+        with stored.sound(folder):
+            entries = stored.entries_of(manifest)
+            for report in (entry.report for entry in entries):
+                library.restore(report.id, report.title, parts[report.id])
+                if len(library.passages(report.id)) != report.chunks:
+                    raise ValueError(f"'{report.title}' has not {report.chunks} chunks")
+        self._replace(library, Ledger(entries))
+
+    def _replace(self, library: Library, ledger: Ledger) -> None:
+        self._library, self._ledger, self._rarity = library, ledger, WordRarity()
+
+    def _check_idle(self) -> None:
+        if self._learning:
+            raise EngineError(
+                "This engine is learning already: finish or close that learn() first."
+            )
+
+
+def _told(found: Retrieval, context: Context, bias: WordBias | None) -> Retrieval:
+    return dataclasses.replace(
+        found,
+        passages=context.passages,
+        context_tokens=context.tokens,
+        nudges=() if bias is None else bias.nudges,
+        note=NO_ROOM if found.passages and not context.used else found.note,
+    )
+
+
+def _report(document: Document, tokens: int, chunks: int, seconds: float) -> LearnReport:
+    return LearnReport(
+        id=document.id,
+        title=document.title,
+        path=document.path,
+        tokens=tokens,
+        tokens_read=tokens,
+        loss_before=None,
+        loss_after=None,
+        held_out_loss_before=None,
+        held_out_loss_after=None,
+        seconds=seconds,
+        tokens_per_second=tokens / seconds if seconds else 0.0,
+        gate_open_share=None,
+        alpha=None,
+        learned_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        notes=document.notes,
+        chunks=chunks,
+    )
