@@ -14,9 +14,10 @@ class PassageSettings:
     """How documents are cut into passages and how passages are found.
 
     ``chunk_tokens`` is the most a chunk holds and ``overlap_tokens`` how much of the one
-    before it repeats, both ending with sentences where they can.  ``char_ngrams`` adds
-    character n-grams to the words in ``tfidf`` and ``hybrid``.  ``min_score`` is what a
-    passage must reach to count as relevant.
+    before it repeats, both ending with sentences where they can.  ``ranking`` is ``tfidf``,
+    ``bm25`` by words, or ``hybrid``: BM25 by words and by character n-grams.
+    ``char_ngrams`` adds these to the words in ``tfidf`` and ``hybrid``.  ``min_score`` (0..1)
+    is what a passage must reach to count as relevant.
     """
 
     chunk_tokens: int = 256
@@ -45,7 +46,9 @@ class JitRLFullSettings:
     ``layer`` is the decoder layer whose MLP input is stored, None the last one;
     ``projection`` the width that states are projected to, 0 keeps their own.  ``window``
     and ``window_overlap`` (tokens) are how a long document is read.  Of ``chunk_candidates``
-    chunks the ``neighbours`` nearest states count, with weights softmax(-d2 / temperature).
+    chunks the ``neighbours`` nearest states count, with weights
+    softmax(-d2 / (temperature * spread)), where the spread is the mean squared distance of
+    general text's states to their mean, so a temperature means the same for every model.
     ``strength`` is the paper's beta in nats; with ``interpolate`` the share of the
     neighbours' distribution is ``share``.  ``feedback_rate`` is how far one verdict moves
     a return towards its aim.  ``context_chunks`` passages also go into the prompt.
@@ -58,7 +61,7 @@ class JitRLFullSettings:
     window_overlap: int = 128
     chunk_candidates: int = 8
     neighbours: int = 16
-    temperature: float = 10.0
+    temperature: float = 0.05
     mix: Mix = "advantage"
     strength: float = 8.0
     share: float = 0.25
