@@ -51,7 +51,7 @@ class WordBias:
         passages: all that were retrieved; those without a ``reference`` raise nothing.
         rarity: how rare a word is in what was learned, 0 to 1.
         strength: nats for a word of rarity 1; 0 leaves the logits as they are, to the bit.
-        decay: what a word's weight is multiplied by once it was written.
+        decay: what a word's weight is multiplied by once it was written, or begun and left.
     """
 
     def __init__(
@@ -141,9 +141,11 @@ class WordBias:
 
     def _advance(self, token: int) -> None:
         begun = [(w, path, n) for w, path, n in self._begun if path[n] == token]
+        # A beginning that no word followed would be raised again, and again written alone.
+        used = [] if begun else [word for word, _, _ in self._begun]
         for starts in self._starts():
             begun += [(word, path, 0) for word, path in starts.by_token.get(token, ())]
-        used = [word for word, path, n in begun if n + 1 == len(path)]
+        used += [word for word, path, n in begun if n + 1 == len(path)]
         self._begun = [(word, path, n + 1) for word, path, n in begun if n + 1 < len(path)]
         last = self._tokens.text(token)[-1:]
         self._inside_word = last.isalnum() or last == REPLACEMENT

@@ -12,9 +12,12 @@ _FEW_CHARACTERS = 24
 
 
 def query_of(turns: Sequence[Turn]) -> str:
-    """The last user turn; a very short follow-up ("and when?") joins the user turn before it."""
+    """The last turn; a very short follow-up ("and when?") joins the user turn before it.
+
+    It is empty where the last turn is not a user's.
+    """
     asked = [turn.content.strip() for turn in turns if turn.role == "user"]
-    if not asked:
+    if not asked or turns[-1].role != "user":
         return ""
     if len(asked) > 1 and _says_little(asked[-1]):
         return f"{asked[-2]} {asked[-1]}".strip()

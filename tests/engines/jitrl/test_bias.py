@@ -107,6 +107,28 @@ def test_a_word_that_was_used_decays_however_it_was_written(host):
     assert raised(spent) == {}
 
 
+def test_a_word_that_was_begun_and_left_is_not_begun_over_and_over(host):
+    passage = Passage("c" * 12, "Crane", 1, "barrels", 1.0, reference=1)
+    path = ids(host, " barrels")
+    adjuster = bias(host, passage, decay=0.0)
+    adjuster.chosen(path[0])
+    assert path[0] in raised(adjuster)
+    adjuster.chosen(path[0])
+    adjuster.chosen(ids(host, ".")[0])
+    assert raised(adjuster) == {}
+
+
+def test_a_word_with_the_beginning_of_another_stays_while_that_one_is_written(host):
+    passage = Passage("c" * 12, "Crane", 1, "barrels baskets", 1.0, reference=1)
+    path, other = ids(host, " barrels"), ids(host, " baskets")
+    assert path[0] == other[0]
+    adjuster = bias(host, passage, decay=0.0)
+    for token in path:
+        adjuster.chosen(token)
+    assert raised(adjuster)[other[0]] == 4.0
+    assert [nudge.text for nudge in adjuster.nudges] == ["baskets"]
+
+
 def test_no_word_is_started_in_the_middle_of_another(host):
     adjuster = bias(host, Passage("c" * 12, "Crane", 1, "lamp", 1.0, reference=1))
     bare, spaced = ids(host, "lamp")[0], ids(host, " lamp")[0]
