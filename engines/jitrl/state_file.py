@@ -124,8 +124,8 @@ class StateWriter:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._temporary.open("xb") as stream:
             stream.write(header)
-            # The blocks are taken now: writing into a map on a full disk kills the process.
-            os.posix_fallocate(stream.fileno(), 0, size)
+            stream.flush()
+            _reserve(stream.fileno(), size)
         for name, shape in self._shapes.items():
             kind = _NUMPY[_TYPES[name]]
             self._maps[name] = np.memmap(self._temporary, kind, "r+", offsets[name], shape)
@@ -143,6 +143,14 @@ class StateWriter:
     def _drop(self) -> None:
         with contextlib.suppress(OSError):
             self._temporary.unlink()
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Take the blocks now: writing into a map on a full disk kills the process."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:  # macOS has no such call
+        os.ftruncate(descriptor, size)
 
 
 def _shapes(tokens: int, chunks: int, width: int) -> dict[str, tuple[int, ...]]:
