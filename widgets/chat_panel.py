@@ -15,8 +15,8 @@ from textual.reactive import reactive
 from textual.widgets import Input, Static
 
 from widgets import figures
-from widgets.alpha_dial import AlphaDial
 from widgets.chat_log import ChatLog
+from widgets.dial import Dial
 
 _HINT = (
     "Ask the model a question below and press enter.\n"
@@ -29,12 +29,12 @@ _HINT = (
 class Knowledge:
     """Which knowledge answers: the base model's, or that of ``learned`` documents too.
 
-    ``muted`` documents are kept and don't count.
+    ``dial`` is where the engine's dial stands; ``muted`` documents are kept and don't count.
     """
 
     uses_learned: bool = True
     learned: int = 0
-    alpha: float | None = None
+    dial: str | None = None
     muted: int = 0
 
 
@@ -97,7 +97,7 @@ class ChatPanel(Vertical):
         """Knowledge, conversation, question."""
         with Horizontal(id="knowledge"):
             yield KnowledgeLine(markup=False)
-            yield AlphaDial()
+            yield Dial()
         yield ChatLog(_HINT)
         yield QuestionInput(placeholder="Ask about what was learned", max_length=8_000)
 
@@ -111,7 +111,7 @@ class ChatPanel(Vertical):
         if not self._composed:
             return
         self.query_one(KnowledgeLine).update(_in_words(knowledge), layout=False)
-        self.query_one(AlphaDial).alpha = knowledge.alpha
+        self.query_one(Dial).reading = knowledge.dial
 
     @property
     def log_of_turns(self) -> ChatLog:

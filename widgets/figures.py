@@ -23,6 +23,18 @@ def chunks(value: int) -> str:
     return f"{value:,} chunk{'' if value == 1 else 's'}"
 
 
+def alpha(value: float | None) -> str:
+    """The blend of learned and original: ``α 0.95``."""
+    return f"α {number(value)}"
+
+
+def bias(strength: float | None) -> str:
+    """How strongly logits are moved: ``bias 2.0``, or ``bias off`` at 0."""
+    if not strength or not is_measured(strength):
+        return "bias off"
+    return f"bias {number(strength, 1 if round(strength, 1) == round(strength, 2) else 2)}"
+
+
 def percent(share: float | None, digits: int = 0) -> str:
     """A share 0..1 as a percentage."""
     return f"{100 * share:.{digits}f}%" if is_measured(share) else ABSENT

@@ -35,7 +35,7 @@ class WorkState:
 
 
 class StatusLine(Widget):
-    """Product, model, device, engine, α and the number of documents; the state at the right.
+    """Product, model, device, engine, its dial and the number of documents; the state at the right.
 
     Where the width doesn't hold everything the product's name goes first, then the
     model's name is cut; numbers and the state are never cut.
@@ -48,6 +48,7 @@ class StatusLine(Widget):
     device: reactive[str] = reactive("")
     engine: reactive[str] = reactive("")
     alpha: reactive[float | None] = reactive(None)
+    strength: reactive[float | None] = reactive(None)
     learned: reactive[int] = reactive(0)
     muted: reactive[int] = reactive(0)
     state: reactive[WorkState] = reactive(WorkState("loading", "starting"))
@@ -78,7 +79,9 @@ class StatusLine(Widget):
     def _facts(self) -> str:
         parts = [self.device, self.engine]
         if self.alpha is not None:
-            parts.append(f"α {figures.number(self.alpha)}")
+            parts.append(figures.alpha(self.alpha))
+        if self.strength is not None:
+            parts.append(figures.bias(self.strength))
         muted = f", {figures.count(self.muted)} muted" if self.muted else ""
         parts.append(f"{figures.count(self.learned)} learned{muted}")
         return "".join(f" · {one_line(part)}" for part in parts if part)

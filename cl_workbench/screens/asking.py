@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from cl_workbench.assembly import sampling
 from cl_workbench.messages import Voice
-from cl_workbench.screens.drawing import Drawing
+from cl_workbench.screens.drawing import Drawing, dial_reading
 from cl_workbench.session import Session
 from cl_workbench.settings import Settings
 from engines.protocol import Sampling
-from widgets import figures
 from widgets.chat_panel import ChatPanel
 
 
@@ -52,7 +51,5 @@ class Asking:
             return "base model"
         count = self._drawing.active_count
         documents = f"{count} document{'s' if count != 1 else ''}"
-        state = self._drawing.state
-        alpha = state.alpha if state else None
-        blend = f", α {figures.number(alpha)}" if alpha is not None else ""
-        return f"learned: {documents}{blend}"
+        dial = dial_reading(self._drawing.state)
+        return f"learned: {documents}, {dial}" if dial else f"learned: {documents}"

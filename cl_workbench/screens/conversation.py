@@ -15,7 +15,8 @@ class Conversation:
     """Turns in order, and the block on screen that each running answer goes to.
 
     Answers of a comparison are shown but are no turns: what the base said must not
-    colour what the learned model says next.
+    colour what the learned model says next.  ``found`` is the last answer on screen, if
+    passages were looked for.
     """
 
     def __init__(self, opening: Sequence[Turn] = ()) -> None:
@@ -25,6 +26,7 @@ class Conversation:
         self._asked: set[int] = set()
         self.last_question = ""
         self.last_answer = ""
+        self.found: AnswerEnded | None = None
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -62,6 +64,7 @@ class Conversation:
         block = self._blocks.pop(event.number, None)
         if block is not None:
             block.finish(_foot(event), sources_of(event), note_of(event))
+            self.found = event if event.retrieval is not None else None
         self.last_answer = event.text or self.last_answer
         if event.number in self._asked:
             self._asked.discard(event.number)
@@ -72,6 +75,7 @@ class Conversation:
         self._turns.clear()
         self._asked.clear()
         self._blocks.clear()
+        self.found = None
 
     def _keep(self, event: AnswerEnded) -> None:
         if event.text.strip():

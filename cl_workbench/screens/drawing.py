@@ -77,7 +77,7 @@ class Drawing:
         self.work: Work | None = None
         self.failure: str | None = None
         self.uses_learned = True
-        self._alphas_out = 0
+        self._dials_out = 0
         self._loading = self._failed = learning.loading_notice("starting")
         self._current: learning.Learned | None = None
         self._budgets: dict[str, float | None] = {}
@@ -89,7 +89,7 @@ class Drawing:
             EngineReady: self._engine_ready,
             EngineFailed: self._engine_failed,
             StateChanged: lambda event: self._state_changed(event.state),
-            DialSet: self._alpha_set,
+            DialSet: self._dial_set,
             LearnBegan: self._learn_began,
             Learning: self._learning,
             LearnDone: self._learn_done,
@@ -160,11 +160,26 @@ class Drawing:
         if self.state is None or self.state.alpha is None:
             return None
         alpha = round(min(max(self.state.alpha + step, 0.0), 1.0), 4)
-        self.state = replace(self.state, alpha=alpha)
-        self._alphas_out += 1
-        self._status.alpha = alpha
-        self._draw_knowledge()
+        self._dialled(replace(self.state, alpha=alpha))
         return alpha
+
+    def turn_strength(self, step: float) -> float | None:
+        """Show the strength changed by ``step`` and return it, as with α."""
+        if self.state is None or self.state.strength is None:
+            return None
+        strength = min(max(self.state.strength + step, 0.0), self.state.strength_limit)
+        self._dialled(replace(self.state, strength=round(strength, 4)))
+        return self.state.strength
+
+    def _dialled(self, state: EngineState) -> None:
+        self.state = state
+        self._dials_out += 1
+        self._draw_dial()
+        self._draw_knowledge()
+
+    def _draw_dial(self) -> None:
+        self._status.alpha = self.state.alpha if self.state else None
+        self._status.strength = self.state.strength if self.state else None
 
     def set_alpha(self, alpha: float) -> bool:
         """Show ``alpha``; false where that is no change."""
@@ -240,16 +255,16 @@ class Drawing:
         self._workspace.learn.frame = None
         self._workspace.learn.notice = notice
 
-    def _alpha_set(self, event: DialSet) -> None:
-        self._alphas_out -= 1
+    def _dial_set(self, event: DialSet) -> None:
+        self._dials_out -= 1
         self._state_changed(event.state)
 
     def _state_changed(self, state: EngineState) -> None:
-        if self._alphas_out and self.state is not None:
-            # The engine has yet to follow the dial: what it says of α is out of date.
-            state = replace(state, alpha=self.state.alpha)
+        if self._dials_out and self.state is not None:
+            # The engine has yet to follow the dial: what it says of it is out of date.
+            state = replace(state, alpha=self.state.alpha, strength=self.state.strength)
         self.state = state
-        self._status.alpha = state.alpha
+        self._draw_dial()
         self._status.learned = len(state.ledger)
         self._status.muted = len(state.muted)
         self._workspace.ledger.keeps_apart = self.can("HasLedger")
@@ -270,9 +285,9 @@ class Drawing:
             self._workspace.tree_of_files.marks = marks
 
     def _draw_knowledge(self) -> None:
-        alpha = self.state.alpha if self.state else None
         muted = self.learned_count - self.active_count
-        knowledge = Knowledge(self.uses_learned, self.active_count, alpha, muted)
+        dial = dial_reading(self.state)
+        knowledge = Knowledge(self.uses_learned, self.active_count, dial, muted)
         self._workspace.chat.knowledge = knowledge
 
     def _learn_began(self, event: LearnBegan) -> None:
@@ -315,7 +330,7 @@ class Drawing:
 
     def _learn_summary(self, event: LearnSummary) -> None:
         self.work = None
-        self._status.alpha = self.state.alpha if self.state else None
+        self._draw_dial()
         if self._current is not None:
             stopped = replace(self._current.frame, seconds_left=None, paused=False)
             self._current = replace(self._current, frame=stopped)
@@ -326,6 +341,13 @@ class Drawing:
         self._workspace.learn.notice = notice
         if not self._shows_learning:
             self._tell(notice.heading, bool(event.failed))
+
+
+def dial_reading(state: EngineState | None) -> str | None:
+    """Where the engine's dial stands, in words; None where it has none."""
+    if state is None or (state.alpha is None and state.strength is None):
+        return None
+    return figures.alpha(state.alpha) if state.alpha is not None else figures.bias(state.strength)
 
 
 def _ids(state: EngineState) -> set[str]:

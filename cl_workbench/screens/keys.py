@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.binding import Binding, BindingType
 
 ALPHA = Binding.Group("α", compact=True)
+BIAS = Binding.Group("bias", compact=True)
 MOVES_FOCUS = frozenset({"chat", "filter", "new_conversation", "pane"})
 """These keys have priority: the application acts on them before it hands on the next key,
 which would else go to the pane that was left.  A line that is typed in keeps its letters."""
@@ -40,6 +41,10 @@ BINDINGS: list[BindingType] = [
         tooltip="Answer before and after learning, side by side",
     ),
     Binding(
+        "P", "passages", "passages", id="passages",
+        tooltip="Show the passages that were found for the last answer",
+    ),
+    Binding(
         "x", "forget", "forget", id="forget",
         tooltip="Forget the marked document of the ledger",
     ),
@@ -50,6 +55,14 @@ BINDINGS: list[BindingType] = [
     Binding(
         "right_square_bracket", "alpha(1)", "α up", id="alpha.up", group=ALPHA,
         key_display="]", tooltip="Blend in more of the original model",
+    ),
+    Binding(
+        "left_square_bracket", "strength(-1)", "bias down", id="strength.down", group=BIAS,
+        key_display="[", tooltip="Move the logits less towards what is retrieved; 0 is off",
+    ),
+    Binding(
+        "right_square_bracket", "strength(1)", "bias up", id="strength.up", group=BIAS,
+        key_display="]", tooltip="Move the logits more towards what is retrieved",
     ),
     Binding(
         "slash", "filter", "filter", priority=True, id="filter", key_display="/",

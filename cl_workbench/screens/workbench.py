@@ -10,13 +10,13 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.notifications import SeverityLevel
-from textual.screen import Screen
 from textual.widgets import Footer, Input
 
 from cl_workbench.assembly import conversation, read_options
 from cl_workbench.home import Home
 from cl_workbench.messages import EventsWaiting, Streamed, StreamEnded
 from cl_workbench.screens.asking import Asking
+from cl_workbench.screens.chatting import Chatting
 from cl_workbench.screens.conversation import Conversation
 from cl_workbench.screens.drawing import Drawing
 from cl_workbench.screens.help import HelpScreen
@@ -29,8 +29,6 @@ from cl_workbench.settings import Settings
 from cl_workbench.streams import Streams
 from engines.documents import SUFFIXES, samples
 from engines.protocol import Decision
-from widgets.alpha_dial import AlphaDial
-from widgets.chat_panel import ChatPanel, KnowledgeLine
 from widgets.documents_tree import DocumentsTree
 from widgets.ledger import Ledger
 from widgets.progress_line import ProgressLine
@@ -39,11 +37,10 @@ from widgets.workspace import PaneName, Workspace
 
 NARROW, SHORT = 100, 30
 DRAWS_PER_SECOND = 10
-ALPHA_STEP = 0.05
 _PREVIEW_PAUSE_SECONDS = 0.1
 
 
-class WorkbenchScreen(Screen[None]):
+class WorkbenchScreen(Chatting):
     """Joins the panes to the session: keys and clicks become jobs, events become drawings."""
 
     BINDINGS: ClassVar[list[BindingType]] = BINDINGS
@@ -131,8 +128,10 @@ class WorkbenchScreen(Screen[None]):
             "decide": known.paused and not self._typing,
             "load_model": known.failure is not None,
             "leave": self._typing,
-            "alpha": known.state is not None and known.state.alpha is not None,
-            "preview_alpha": known.state is not None and known.state.alpha is not None,
+            "alpha": known.can("HasAlpha"),
+            "preview_alpha": known.can("HasAlpha"),
+            "strength": known.can("HasStrength") and not known.can("HasAlpha"),
+            "passages": known.conversation.found is not None,
             "study": known.can("Studies"),
             "knock_out": known.learned_count > 0 and known.can("HasLedger"),
             "copy_answer": bool(known.conversation.last_answer),
@@ -270,13 +269,6 @@ class WorkbenchScreen(Screen[None]):
         """Look at what was ever learned."""
         await self._inquiries.history()
 
-    def action_alpha(self, direction: int) -> None:
-        """Turn the dial by one step."""
-        if self._known.work == "learning":
-            self._tell("α follows the schedule while a document is learned.", False)
-        elif (alpha := self._known.turn_alpha(direction * ALPHA_STEP)) is not None:
-            self._session.set_alpha(alpha)
-
     @work(exclusive=True, group="dialog")
     async def action_preview_alpha(self) -> None:
         """Answer the last question at several α, and set the one chosen."""
@@ -293,64 +285,6 @@ class WorkbenchScreen(Screen[None]):
         if self._may_ask():
             marked = self._panes.ledger.highlighted_entry
             await self._inquiries.knock_out(self._question, marked.id if marked else None)
-
-    @property
-    def _question(self) -> str:
-        return self._panes.chat.question or self._known.conversation.last_question
-
-    @on(AlphaDial.Turned)
-    def _dial_turned(self, event: AlphaDial.Turned) -> None:
-        self.action_alpha(event.direction)
-
-    # Chat
-
-    def action_chat(self) -> None:
-        """Go to the question's line."""
-        self._panes.turn_to("chat")
-
-    @on(KnowledgeLine.Clicked)
-    def action_switch_voice(self) -> None:
-        """Let the base model answer, or the learned one again."""
-        if self._known.learned_count:
-            self._known.switch_voice()
-
-    def action_new_conversation(self) -> None:
-        """Begin anew."""
-        self._known.conversation.clear()
-        self._panes.chat.log_of_turns.clear()
-        self._panes.turn_to("chat")
-
-    @on(ChatPanel.Asked)
-    def _asked(self, event: ChatPanel.Asked) -> None:
-        if self._may_ask():
-            self._panes.chat.clear_question()
-            self._asking.ask(event.question)
-
-    def action_compare(self) -> None:
-        """Answer as the base and as learned."""
-        question = self._question
-        self._panes.turn_to("chat", focus=False)
-        if not question:
-            self._panes.chat.focus_question()
-            self._tell("Type a question, leave the line with esc, then press b.", False)
-        elif self._may_ask():
-            self._panes.chat.clear_question()
-            self._asking.compare(question)
-            self.call_after_refresh(self.set_focus, self._panes.chat.log_of_turns)
-
-    def _may_ask(self) -> bool:
-        if self._known.failure is not None:
-            self._tell("There is no model to ask; the Learn pane says why.", True)
-        elif self._known.conversation.waiting:
-            self._tell("The last answer is not finished; esc stops it.", False)
-        else:
-            return True
-        return False
-
-    def action_copy_answer(self) -> None:
-        """Copy the last answer."""
-        self.app.copy_to_clipboard(self._known.conversation.last_answer)
-        self._tell("The last answer was copied.", False)
 
     # Reading
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from driving import drive, screen_text, until
 from textual.pilot import Pilot
 
-from widgets.alpha_dial import AlphaDial
 from widgets.chat_log import MAX_BLOCKS, ChatLog, Comparison, Said
 from widgets.chat_panel import ChatPanel, Knowledge, KnowledgeLine
+from widgets.dial import Dial
 
 
 def test_an_answer_grows_and_tells_its_cost() -> None:
@@ -92,11 +92,11 @@ def test_the_panel_says_which_knowledge_answers() -> None:
 
     async def body(pilot: Pilot[None]) -> None:
         assert "nothing learned" in screen_text(pilot.app)
-        panel.knowledge = Knowledge(uses_learned=True, learned=2, alpha=0.83)
+        panel.knowledge = Knowledge(uses_learned=True, learned=2, dial="α 0.83")
         await pilot.pause()
         assert "2 documents learned" in screen_text(pilot.app)
         assert "α 0.83" in screen_text(pilot.app)
-        panel.knowledge = Knowledge(uses_learned=False, learned=2, alpha=0.83)
+        panel.knowledge = Knowledge(uses_learned=False, learned=2, dial="α 0.83")
         await pilot.pause()
         assert "the base model" in screen_text(pilot.app)
 
@@ -107,16 +107,16 @@ def test_the_dial_can_be_clicked_and_a_question_entered() -> None:
     panel = ChatPanel()
 
     async def body(pilot: Pilot[None]) -> None:
-        panel.knowledge = Knowledge(learned=1, alpha=0.5)
+        panel.knowledge = Knowledge(learned=1, dial="α 0.50")
         await pilot.pause()
-        await pilot.click(AlphaDial, offset=(1, 0))
-        await pilot.click(AlphaDial, offset=(15, 0))
+        await pilot.click(Dial, offset=(1, 0))
+        await pilot.click(Dial, offset=(15, 0))
         await pilot.click(KnowledgeLine)
         panel.focus_question()
         await pilot.press("h", "i", "enter")
         await pilot.pause()
 
     messages = drive(panel, body)
-    assert [m.direction for m in messages if isinstance(m, AlphaDial.Turned)] == [-1, 1]
+    assert [m.direction for m in messages if isinstance(m, Dial.Turned)] == [-1, 1]
     assert any(isinstance(m, KnowledgeLine.Clicked) for m in messages)
     assert [m.question for m in messages if isinstance(m, ChatPanel.Asked)] == ["hi"]

@@ -1,4 +1,4 @@
-"""The dial of α, for the mouse; the keys are ``[`` and ``]``."""
+"""The engine's dial, for the mouse; the keys are ``[`` and ``]``."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from widgets import figures
-
 _DOWN = "[ − ]"
 _UP = "[ + ]"
 
 
-class AlphaDial(Widget):
-    """α as a number between two places to click; hidden where an engine has no α."""
+class Dial(Widget):
+    """Where the dial stands, between two places to click; hidden where there is none."""
 
-    DEFAULT_CSS = "AlphaDial { height: 1; width: 18; margin-left: 1; }"
+    DEFAULT_CSS = "Dial { height: 1; width: auto; margin-left: 1; }"
 
-    alpha: reactive[float | None] = reactive(None)
+    reading: reactive[str | None] = reactive(None, layout=True)
 
     @dataclass
     class Turned(Message):
@@ -29,19 +27,22 @@ class AlphaDial(Widget):
 
         direction: int
 
-    def watch_alpha(self, alpha: float | None) -> None:
+    def watch_reading(self, reading: str | None) -> None:
         """Hide the dial where there is nothing to dial."""
-        self.display = alpha is not None
+        self.display = reading is not None
+
+    @property
+    def _value(self) -> str:
+        return f" {self.reading} "
 
     def render(self) -> Content:
-        """Draw the two places and the number between them."""
-        value = f" α {figures.number(self.alpha)} "
-        return Content.assemble((_DOWN, "$accent"), (value, "bold"), (_UP, "$accent"))
+        """Draw the two places and the reading between them."""
+        return Content.assemble((_DOWN, "$accent"), (self._value, "bold"), (_UP, "$accent"))
 
     def on_click(self, event: events.Click) -> None:
         """Turn down at the left, up at the right."""
         event.stop()
         if event.x < len(_DOWN):
             self.post_message(self.Turned(-1))
-        elif event.x >= len(_DOWN) + len(f" α {figures.number(self.alpha)} "):
+        elif event.x >= len(_DOWN) + len(self._value):
             self.post_message(self.Turned(1))
