@@ -1,0 +1,504 @@
+"""The JitRL Full engine: hidden states of documents that move the logits where they are near."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import secrets
+import tempfile
+import time
+import weakref
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import rmtree
+
+from engines import families
+from engines.abilities import Feedback, Rating, Recall
+from engines.host import ModelHost
+from engines.jitrl import stored
+from engines.jitrl.calibration import Calibration
+from engines.jitrl.chunks import Chunk
+from engines.jitrl.citing import cited
+from engines.jitrl.context import with_passages
+from engines.jitrl.knowledge import Knowledge, loaded
+from engines.jitrl.mvp import NOTHING_ASKED, NOTHING_LEARNED
+from engines.jitrl.question import has_words, query_of
+from engines.jitrl.recalling import loss_by, recalled
+from engines.jitrl.recording import (
+    Projection,
+    chunk_numbers,
+    encode_with_offsets,
+    layer_index,
+    record,
+)
+from engines.jitrl.returns import Used
+from engines.jitrl.search import ChunkHit
+from engines.jitrl.settings import JitRLFullSettings
+from engines.jitrl.state_file import StateWriter
+from engines.jitrl.steering import Steering, question_place, question_state
+from engines.protocol import (
+    Document,
+    DocumentError,
+    EngineError,
+    LearnReport,
+    Piece,
+    Progress,
+    Retrieval,
+    Sampling,
+    Turn,
+)
+
+STRENGTH_LIMIT = 32.0  # nats
+
+NO_ROOM = (
+    "No passage fits into the prompt: raise jitrl_full.context_tokens, or begin a new conversation."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The last answer, what it rested on, and the verdict on it."""
+
+    question: str
+    text: str
+    tokens: int
+    used: tuple[Used, ...]
+    verdict: Feedback | None = None
+
+
+class JitRLFullEngine:
+    """Learns documents as hidden states to look up; the network is never changed.
+
+    Args:
+        host: the base model.
+        settings: see ``JitRLFullSettings``.
+        folder: where state files are kept while they are in use; by default a temporary
+            folder that goes with the engine.
+
+    Raises:
+        EngineError: if a setting is out of its range.
+    """
+
+    name = "jitrl-full"
+
+    def __init__(
+        self,
+        host: ModelHost,
+        settings: JitRLFullSettings | None = None,
+        *,
+        folder: Path | None = None,
+    ) -> None:
+        self.host = host
+        self.settings = settings or JitRLFullSettings()
+        _check(self.settings)
+        self._layer = layer_index(host.model, self.settings.layer)
+        hidden = families.lm_head(host.model).in_features
+        self._projection = Projection(hidden, self.settings.projection)
+        self._calibration = Calibration(host, self.settings, self._projection)
+        self._folder = folder
+        self._knowledge = Knowledge(host, self.settings)
+        self._last: _Answer | None = None
+        self._learning = False
+        self.strength = self.settings.strength
+
+    @property
+    def documents(self) -> Sequence[LearnReport]:
+        """The ledger: what was learned, in order."""
+        return self._knowledge.ledger.reports
+
+    @property
+    def strength(self) -> float:
+        """The paper's β in nats; 0 is off.  With ``interpolate`` it only turns on and off."""
+        return self._strength
+
+    @strength.setter
+    def strength(self, value: float) -> None:
+        if not 0.0 <= value <= STRENGTH_LIMIT:
+            raise EngineError(f"The strength is from 0 to {STRENGTH_LIMIT:g} nats, not {value}.")
+        self._strength = float(value)
+
+    @property
+    def strength_limit(self) -> float:
+        """The highest strength that may be set."""
+        return STRENGTH_LIMIT
+
+    def active(self) -> AbstractContextManager[None]:
+        """An empty block: nothing in the network is changed."""
+        return nullcontext()
+
+    def _workplace(self) -> Path:
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="cl-workbench-"))
+            weakref.finalize(self, rmtree, self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder
+
+    def learn(self, document: Document) -> Generator[Progress | LearnReport, None, None]:
+        """Read ``document`` and store its states; closing early leaves no trace and no file."""
+        self._check_idle()
+        self._check_new(document)
+        self._learning = True
+        try:
+            report = yield from self._stored(document)
+        finally:
+            self._learning = False
+        yield report
+
+    def _check_new(self, document: Document) -> None:
+        if document.id in self._knowledge.ledger:
+            raise DocumentError(
+                f"'{document.title}' is learned already: forget it first to learn it anew.",
+                document.path,
+            )
+        if not has_words(document.text):
+            raise DocumentError(
+                f"'{document.title}' has no words to find it by: give it a sentence or two.",
+                document.path,
+            )
+
+    def _stored(self, document: Document) -> Generator[Progress, None, LearnReport]:
+        began = time.perf_counter()
+        yield Progress("cutting", 0.0, 0.0)
+        chunks = list(self._knowledge.library.cutting(document))
+        path = self._workplace() / f"{secrets.token_hex(8)}.safetensors"
+        try:
+            tokens, loss = yield from self._written(document, chunks, path, began)
+            # From here on there is no event, so what is begun is finished.
+            seconds = time.perf_counter() - began
+            report = _report(document, tokens, loss, len(chunks), seconds)
+            self._knowledge.add(document, chunks, self._knowledge.open(path), report)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
+        return report
+
+    def _written(
+        self, document: Document, chunks: Sequence[Chunk], path: Path, began: float
+    ) -> Generator[Progress, None, tuple[int, float]]:
+        """Write the state file; returns the tokens and the base's mean nats."""
+        ids, starts = encode_with_offsets(self.host, document.text)
+        positions = len(ids) - 1
+        if positions < 1:
+            raise DocumentError(
+                f"'{document.title}' has a single token: give it a sentence or two.", document.path
+            )
+        numbers = chunk_numbers(starts, [chunk.end for chunk in chunks])
+        width, nats, seen = self._projection.width, 0.0, 0
+        windows = record(self.host, ids, self.settings, self._projection)
+        metadata = {"layer": str(self._layer), "document": document.id}
+        with StateWriter(
+            path, tokens=positions, chunks=len(chunks), width=width, metadata=metadata
+        ) as writer:
+            for step, part in enumerate(windows, start=1):
+                writer.append(part.states, part.tokens, numbers[part.start :][: len(part.tokens)])
+                nats += float(part.losses.double().sum())
+                seen += len(part.tokens)
+                seconds = time.perf_counter() - began
+                yield Progress(
+                    "reading",
+                    seen / positions,
+                    seconds,
+                    step=step,
+                    tokens=len(ids),
+                    tokens_seen=seen,
+                    tokens_per_second=seen / seconds if seconds else None,
+                    loss=nats / seen,
+                )
+        return len(ids), nats / positions
+
+    @property
+    def _silent(self) -> frozenset[str]:
+        return self._knowledge.ledger.silent
+
+    @property
+    def _anything_counts(self) -> bool:
+        return len(self._silent) < len(self._knowledge.ledger.entries)
+
+    def retrieve(self, query: str) -> Retrieval:
+        """The chunks nearest to ``query``, asked as the only question; nothing is answered.
+
+        Raises:
+            EngineError: if ``query`` has no word.
+        """
+        if not has_words(query):
+            raise EngineError("There is no word to look for: ask for something in words.")
+        if not self._anything_counts:
+            return Retrieval(query, note=NOTHING_LEARNED)
+        return self._told(query, self._hits(query))
+
+    def _hits(self, query: str) -> tuple[ChunkHit, ...]:
+        state = self._projection(question_state(self.host, self.settings.layer, query))
+        return self._knowledge.store.candidates(
+            state, self.settings.chunk_candidates, leaving_out=self._silent
+        )
+
+    def _told(self, query: str, hits: Sequence[ChunkHit]) -> Retrieval:
+        return Retrieval(query, tuple(self._knowledge.passage(hit) for hit in hits))
+
+    def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
+        """Stream an answer whose logits near states move; the first piece tells the chunks.
+
+        Where chunks come near only while the answer grows, a nudge doesn't name them.
+        """
+        question = query_of(turns)
+        if not self._anything_counts or not has_words(question):
+            note = NOTHING_LEARNED if has_words(question) else NOTHING_ASKED
+            yield Piece("", tokens=0, retrieval=Retrieval(question, note=note))
+            self._last = _Answer(question, "", 0, ())
+            yield from self.host.reply(turns, sampling)
+            return
+        told, hits, prompted = self._context(turns, question, sampling)
+        steering = self._steering(prompted, turns[-1].content, hits)
+        yield from self._answered(prompted, question, told, steering, sampling)
+
+    def _context(
+        self, turns: Sequence[Turn], question: str, sampling: Sampling
+    ) -> tuple[Retrieval | None, tuple[ChunkHit, ...] | None, Sequence[Turn]]:
+        """What is known before the prompt is read, and the turns to prompt with."""
+        count = self.settings.context_chunks
+        if not count:
+            return None, None, turns
+        hits = self._hits(question)
+        told = self._told(question, hits)
+        least = self.settings.passages.min_score
+        offered = [p for p in told.passages[:count] if p.score >= least]
+        context = with_passages(
+            self.host,
+            turns,
+            offered,
+            new_tokens=sampling.max_new_tokens,
+            budget=self.settings.context_tokens,
+        )
+        told = dataclasses.replace(
+            told,
+            passages=(*context.passages, *told.passages[len(context.passages) :]),
+            context_tokens=context.tokens,
+            note=NO_ROOM if offered and not context.used else None,
+        )
+        return told, hits, context.turns
+
+    def _steering(
+        self, turns: Sequence[Turn], question: str, shown: tuple[ChunkHit, ...] | None
+    ) -> Steering:
+        return Steering(
+            self.host,
+            self._knowledge.store,
+            self._knowledge.returns,
+            settings=self.settings,
+            projection=self._projection,
+            measure=self._calibration.of(self._knowledge.store, self._silent),
+            strength=self._reach(),
+            place=question_place(self.host, turns, question),
+            silent=self._silent,
+            shown=shown,
+        )
+
+    def _reach(self) -> float:
+        """The strength, or 0 where a share of 0 turns the neighbours off."""
+        off = self.settings.mix == "interpolate" and not self.settings.share
+        return 0.0 if off else self.strength
+
+    def _answered(
+        self,
+        turns: Sequence[Turn],
+        question: str,
+        told: Retrieval | None,
+        steering: Steering,
+        sampling: Sampling,
+    ) -> Iterator[Piece]:
+        prompt = self.host.fit(turns, sampling.max_new_tokens)
+        answer = ""
+        pieces = self.host.generate(prompt, sampling, around=steering.around, adjuster=steering)
+        self._last = None
+        first = True
+        try:
+            for piece in pieces:
+                if first:
+                    told = told or self._told(question, steering.shown or ())
+                    yield Piece("", tokens=0, retrieval=told)
+                    first = False
+                answer += piece.text
+                yield piece
+        finally:
+            self._last = _Answer(question, answer, steering.used_tokens, steering.used)
+        told = told or self._told(question, steering.shown or ())
+        if first:
+            yield Piece("", tokens=0, retrieval=told)
+        rests_on = cited(answer, [p for p in told.passages if p.reference is not None])
+        if rests_on.citations:
+            yield Piece(rests_on.marker, tokens=0, citations=rests_on.citations)
+
+    @property
+    def feedback(self) -> tuple[Feedback, ...]:
+        """All verdicts in force, in their order."""
+        return self._knowledge.returns.feedback
+
+    def rate(self, rating: Rating) -> Feedback:
+        """Raise ("up") or lower ("down") the returns of what the last answer rested on.
+
+        Raises:
+            EngineError: if there is no answer yet, or it was rated, or used nothing stored.
+        """
+        self._check_idle()
+        if self._last is None:
+            raise EngineError("There is no answer to rate: ask a question first.")
+        if self._last.verdict is not None:
+            raise EngineError("The last answer is rated already: undo that rating to change it.")
+        verdict = self._knowledge.returns.rate(
+            rating,
+            self._last.used,
+            rate=self.settings.feedback_rate,
+            question=self._last.question,
+            answer=self._last.text,
+            tokens=self._last.tokens,
+            rated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        self._last = dataclasses.replace(self._last, verdict=verdict)
+        return verdict
+
+    def undo_rating(self) -> Feedback:
+        """Take the last verdict back, to the bit.  Raises ``EngineError`` if there is none."""
+        self._check_idle()
+        undone = self._knowledge.returns.undo()
+        if self._last is not None and self._last.verdict == undone:
+            self._last = dataclasses.replace(self._last, verdict=None)
+        return undone
+
+    def recall(self, document: Document) -> Iterator[Progress | Recall]:
+        """How well ``document`` is predicted by the base, and with what is learned."""
+        self._check_idle()
+        learned = None
+        if self._anything_counts and self._reach():
+            learned = loss_by(
+                self.host,
+                self._knowledge.store,
+                self._knowledge.returns,
+                self.settings,
+                measure=self._calibration.of(self._knowledge.store, self._silent),
+                strength=self._reach(),
+                silent=self._silent,
+            )
+        yield from recalled(self.host, document, self.settings, self._projection, learned)
+
+    @property
+    def muted(self) -> frozenset[str]:
+        """Ids of documents that are kept but not looked up now."""
+        return self._knowledge.ledger.muted
+
+    def mute(self, document_id: str, muted: bool = True) -> None:
+        """Leave a document out, or take it in again.  Raises ``EngineError`` if unknown."""
+        self._check_idle()
+        self._knowledge.ledger.mute(document_id, muted)
+
+    def move(self, document_id: str, position: int) -> None:
+        """Put a document at ``position`` (from 0) of the ledger; answers don't depend on it.
+
+        Raises:
+            EngineError: for an unknown id or a position that isn't there.
+        """
+        self._check_idle()
+        self._knowledge.ledger.move(document_id, position)
+
+    def bytes_of(self, document_id: str) -> int:
+        """Size of what is kept of a document, in bytes."""
+        return self._knowledge.ledger[document_id].bytes
+
+    def without(self, document_ids: Collection[str]) -> AbstractContextManager[None]:
+        """Inside this block replies leave these documents out (a knock-out).
+
+        Raises:
+            EngineError: on entering, if one of them isn't in the ledger.
+        """
+        return self._knowledge.ledger.without(document_ids)
+
+    def forget(self, document_id: str) -> None:
+        """Take one document back, with its file.  Raises ``EngineError`` for an unknown id."""
+        self._check_idle()
+        self._knowledge.remove(document_id)
+        if self._last is not None:
+            kept = tuple(part for part in self._last.used if part.document_id != document_id)
+            self._last = dataclasses.replace(self._last, used=kept)
+
+    def reset(self) -> None:
+        """Forget every document and verdict."""
+        self._check_idle()
+        self._replace(Knowledge(self.host, self.settings))
+
+    def save(self, folder: Path) -> None:
+        """Write what is learned and the verdicts into ``folder``, atomically."""
+        entries = self._knowledge.ledger.entries
+        manifest = stored.manifest_of(self.name, self.host, self.settings, entries)
+        self._knowledge.save(folder, manifest | {"states": self._kind()})
+
+    def load(self, folder: Path) -> None:
+        """Replace what is learned by what is in ``folder``; strength and settings stay.
+
+        Raises:
+            CheckpointError: another engine, base model, layer or projection, or damaged
+                files; nothing changes.
+        """
+        self._check_idle()
+        self._replace(
+            loaded(
+                folder,
+                self.host,
+                self.settings,
+                engine=self.name,
+                kind=self._kind(),
+                workplace=self._workplace(),
+            )
+        )
+
+    def _kind(self) -> dict[str, int]:
+        return {"layer": self._layer, "width": self._projection.width}
+
+    def _replace(self, knowledge: Knowledge) -> None:
+        before, self._knowledge = self._knowledge, knowledge
+        self._last = None
+        before.delete_files()
+
+    def _check_idle(self) -> None:
+        if self._learning:
+            raise EngineError(
+                "This engine is learning already: finish or close that learn() first."
+            )
+
+
+def _check(settings: JitRLFullSettings) -> None:
+    for name in ("share", "feedback_rate"):
+        value = getattr(settings, name)
+        if not 0.0 <= value <= 1.0:
+            raise EngineError(f"jitrl_full.{name} is a share from 0 to 1, not {value}.")
+    for name in ("neighbours", "chunk_candidates"):
+        value = getattr(settings, name)
+        if value < 1:
+            raise EngineError(f"jitrl_full.{name} must be 1 or more, not {value}.")
+    if not settings.temperature > 0:
+        raise EngineError(f"jitrl_full.temperature must be above 0, not {settings.temperature}.")
+
+
+def _report(
+    document: Document, tokens: int, loss: float, chunks: int, seconds: float
+) -> LearnReport:
+    return LearnReport(
+        id=document.id,
+        title=document.title,
+        path=document.path,
+        tokens=tokens,
+        tokens_read=tokens,
+        loss_before=loss,
+        loss_after=None,
+        held_out_loss_before=None,
+        held_out_loss_after=None,
+        seconds=seconds,
+        tokens_per_second=tokens / seconds if seconds else 0.0,
+        gate_open_share=None,
+        alpha=None,
+        learned_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        notes=document.notes,
+        chunks=chunks,
+    )

@@ -1,0 +1,225 @@
+"""Moving the logits of each step of an answer by the stored states that are near."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engines.conversation import conversation_text
+from engines.host import ModelHost
+from engines.jitrl.calibration import Measure
+from engines.jitrl.neighbours import advantage, interpolated, nearest, similarity_weights
+from engines.jitrl.recording import Capture, Projection, mlp_inputs
+from engines.jitrl.returns import Returns, Used
+from engines.jitrl.search import ChunkHit, Gathered, StateStore
+from engines.jitrl.settings import JitRLFullSettings
+from engines.protocol import Nudge, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Logits ``[n, vocabulary]`` that were moved, and by which rows of what was gathered.
+
+    ``rows``, ``tokens`` and ``weights`` are ``[n, k]``; the weights count the gate in.
+    """
+
+    logits: Tensor
+    rows: Tensor
+    tokens: Tensor
+    weights: Tensor
+
+
+def moved(
+    states: Tensor,
+    logits: Tensor,
+    found: Gathered,
+    *,
+    settings: JitRLFullSettings,
+    measure: Measure,
+    strength: float,
+) -> Moved:
+    """Move ``logits`` ``[n, vocabulary]`` at ``states`` ``[n, width]`` towards what followed.
+
+    ``strength`` is β in nats for the advantage; with ``mix`` ``interpolate`` the share is the
+    setting's.
+    """
+    distances, rows = nearest(states, found.states, settings.neighbours)
+    weights = similarity_weights(distances, temperature=settings.temperature, scale=measure.scale)
+    openness = measure.gate.openness(distances)
+    tokens, returns = found.tokens[rows], found.returns[rows]
+    if settings.mix == "advantage":
+        new = advantage(logits, weights, returns, tokens, strength=strength, openness=openness)
+    else:
+        new = _mixed(logits, weights * returns.clamp(min=0), tokens, settings.share, openness)
+    return Moved(new, rows, tokens, weights * openness.unsqueeze(1))
+
+
+def _mixed(
+    logits: Tensor, weights: Tensor, tokens: Tensor, share: float, openness: Tensor
+) -> Tensor:
+    # Returns above 1 must not give the neighbours more than the whole of the distribution.
+    whole = (share * weights.sum(dim=1, keepdim=True)).clamp(min=1.0)
+    return interpolated(logits, weights / whole, tokens, share=share, openness=openness)
+
+
+def question_place(host: ModelHost, turns: Sequence[Turn], question: str) -> tuple[int, int]:
+    """Where ``question`` stands in the prompt of ``turns``: its first token and the one after
+    its last, both counted back from the prompt's end, which cutting older turns leaves as is.
+
+    Where it can't be told, that is the whole prompt.
+    """
+    if host.tokenizer.chat_template is None:
+        text = "\n\n".join(turn.content for turn in turns)
+        special = True
+    else:
+        text = conversation_text(host.tokenizer, turns)
+        special = False
+    begin = text.rfind(question.strip())
+    end = begin + len(question.strip())
+    found = host.tokenizer(
+        text, add_special_tokens=special, return_offsets_mapping=True, verbose=False
+    )
+    offsets = found["offset_mapping"]
+    inside = [n for n, (a, b) in enumerate(offsets) if a < end and b > begin and b > a]
+    if begin < 0 or not inside:
+        return len(offsets), 0
+    return len(offsets) - inside[0], len(offsets) - inside[-1] - 1
+
+
+class Steering:
+    """An ``Adjuster``; give ``around`` to the host's ``generate`` too.
+
+    Chunks are found by the mean state of the question's tokens and the answer's so far.
+    ``place`` is that of ``question_place``; ``shown`` are the chunks that a nudge's indices
+    mean, those of the question itself where none are given.  With ``strength`` 0 the logits
+    come back as they are.
+    """
+
+    def __init__(
+        self,
+        host: ModelHost,
+        store: StateStore,
+        returns: Returns,
+        *,
+        settings: JitRLFullSettings,
+        projection: Projection,
+        measure: Measure,
+        strength: float,
+        place: tuple[int, int],
+        silent: Collection[str] = (),
+        shown: tuple[ChunkHit, ...] | None = None,
+    ) -> None:
+        self._host = host
+        self._store = store
+        self._returns = returns
+        self._settings = settings
+        self._projection = projection
+        self._measure = measure
+        self._strength = strength
+        self._place = place
+        self._silent = frozenset(silent)
+        self.shown = shown
+        self._capture = Capture()
+        self._sum: Tensor | None = None
+        self._count = 0
+        self._step: tuple[Gathered, Moved, Tensor] | None = None
+        self._used: list[tuple[str, int, float]] = []
+        self.used_tokens = 0
+
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        """The block of one forward pass: its states are seen, nothing is changed."""
+        with mlp_inputs(self._host.model, self._settings.layer) as self._capture:
+            yield
+
+    def adjust(self, seen: Tensor, logits: Tensor) -> Tensor:
+        """The logits of this step, moved by the neighbours of its state."""
+        states = self._capture.states[0].to(self._host.device)
+        state = self._projection(states[-1:])
+        hits = self._hits(states)
+        self._step = None
+        if not self._strength or not hits:
+            return logits
+        # In an order of their own the same chunks need not be put together anew.
+        ordered = sorted(hits, key=lambda hit: (hit.document_id, hit.chunk))
+        found = self._store.gather(ordered, self._returns)
+        own = logits.to(state.device)
+        result = moved(
+            state,
+            own,
+            found,
+            settings=self._settings,
+            measure=self._measure,
+            strength=self._strength,
+        )
+        self._step = (found, result, own)
+        return result.logits.to(logits.device)
+
+    def _hits(self, states: Tensor) -> tuple[ChunkHit, ...]:
+        if self._sum is None:  # the prompt
+            first, after = self._place
+            states = states[max(0, len(states) - first) : len(states) - after]
+        added = states.float().sum(dim=0)
+        self._sum = added if self._sum is None else self._sum + added
+        self._count += len(states)
+        query = self._projection(self._sum / self._count)
+        hits = self._store.candidates(
+            query, self._settings.chunk_candidates, leaving_out=self._silent
+        )
+        if self.shown is None:
+            self.shown = hits
+        return hits
+
+    def chosen(self, token: int) -> Nudge | None:
+        """How far the token was moved; the stored tokens that it rests on are remembered."""
+        if self._step is None:
+            return None
+        found, result, own = self._step
+        amount = float(result.logits[0, token] - own[0, token])
+        holds = (result.tokens[0] == token) & (result.weights[0] > 0)
+        rows = result.rows[0][holds]
+        weights: list[float] = result.weights[0][holds].tolist()
+        hits = [found.hits[n] for n in found.hit[rows].tolist()]
+        numbers: list[int] = found.rows[rows].tolist()
+        for hit, row, weight in zip(hits, numbers, weights, strict=True):
+            self._used.append((hit.document_id, row, weight))
+        self.used_tokens += bool(hits)
+        if amount == 0 and not hits:
+            return None
+        return Nudge(self._host.tokenizer.decode([token]), amount, self._indices(hits))
+
+    def _indices(self, hits: Sequence[ChunkHit]) -> tuple[int, ...]:
+        held = {(hit.document_id, hit.chunk) for hit in hits}
+        shown = enumerate(self.shown or ())
+        return tuple(n for n, hit in shown if (hit.document_id, hit.chunk) in held)
+
+    @property
+    def used(self) -> tuple[Used, ...]:
+        """The stored tokens that the answer's own tokens rested on."""
+        sums: dict[str, Counter[int]] = {}
+        for document_id, row, weight in self._used:
+            sums.setdefault(document_id, Counter())[row] += weight  # type: ignore[assignment]
+        return tuple(
+            Used(document_id, tuple(rows), tuple(float(w) for w in rows.values()))
+            for document_id, rows in sums.items()
+        )
+
+
+@torch.no_grad()
+def question_state(host: ModelHost, layer: int | None, question: str) -> Tensor:
+    """The mean state ``[hidden]`` of a question's tokens as the only turn of a conversation.
+
+    What is beyond the model's context counts by its last part alone.
+    """
+    turns = [Turn("user", question)]
+    first, after = question_place(host, turns, question)
+    ids = host.prompt(turns)[-host.context_limit :]
+    with mlp_inputs(host.model, layer) as capture:
+        host.model.base_model(input_ids=ids.unsqueeze(0), use_cache=False)
+    states = capture.states[0].to(host.device)
+    return states[max(0, len(states) - first) : len(states) - after].float().mean(dim=0)
