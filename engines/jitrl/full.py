@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import secrets
 import tempfile
 import time
 import weakref
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 
 from engines import families
 from engines.abilities import Feedback, Rating, Recall
+from engines.atomic import write_failure
 from engines.host import ModelHost
 from engines.jitrl import stored
+from engines.jitrl.answers import LastAnswer, with_context
 from engines.jitrl.calibration import Calibration
-from engines.jitrl.chunks import Chunk
 from engines.jitrl.citing import cited
-from engines.jitrl.context import with_passages
 from engines.jitrl.knowledge import Knowledge, loaded
 from engines.jitrl.mvp import NOTHING_ASKED, NOTHING_LEARNED
 from engines.jitrl.question import has_words, query_of
 from engines.jitrl.recalling import loss_by, recalled
-from engines.jitrl.recording import (
-    Projection,
-    chunk_numbers,
-    encode_with_offsets,
-    layer_index,
-    record,
-)
-from engines.jitrl.returns import Used
+from engines.jitrl.recording import Projection, layer_index
 from engines.jitrl.search import ChunkHit
 from engines.jitrl.settings import JitRLFullSettings
-from engines.jitrl.state_file import StateWriter
+from engines.jitrl.state_reading import check_settings, report_on, written
 from engines.jitrl.steering import Steering, question_place, question_state
 from engines.protocol import (
+    CheckpointError,
     Document,
     DocumentError,
     EngineError,
@@ -52,21 +43,6 @@ from engines.protocol import (
 )
 
 STRENGTH_LIMIT = 32.0  # nats
-
-NO_ROOM = (
-    "No passage fits into the prompt: raise jitrl_full.context_tokens, or begin a new conversation."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """The last answer, what it rested on, and the verdict on it."""
-
-    question: str
-    text: str
-    tokens: int
-    used: tuple[Used, ...]
-    verdict: Feedback | None = None
 
 
 class JitRLFullEngine:
@@ -93,14 +69,14 @@ class JitRLFullEngine:
     ) -> None:
         self.host = host
         self.settings = settings or JitRLFullSettings()
-        _check(self.settings)
+        check_settings(self.settings)
         self._layer = layer_index(host.model, self.settings.layer)
         hidden = families.lm_head(host.model).in_features
         self._projection = Projection(hidden, self.settings.projection)
         self._calibration = Calibration(host, self.settings, self._projection)
         self._folder = folder
         self._knowledge = Knowledge(host, self.settings)
-        self._last: _Answer | None = None
+        self._last: LastAnswer | None = None
         self._learning = False
         self.strength = self.settings.strength
 
@@ -133,7 +109,10 @@ class JitRLFullEngine:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="cl-workbench-"))
             weakref.finalize(self, rmtree, self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(write_failure(self._folder, error)) from error
         return self._folder
 
     def learn(self, document: Document) -> Generator[Progress | LearnReport, None, None]:
@@ -165,50 +144,18 @@ class JitRLFullEngine:
         chunks = list(self._knowledge.library.cutting(document))
         path = self._workplace() / f"{secrets.token_hex(8)}.safetensors"
         try:
-            tokens, loss = yield from self._written(document, chunks, path, began)
+            tokens, loss = yield from written(
+                self.host, document, chunks, path, self.settings, self._projection
+            )
             # From here on there is no event, so what is begun is finished.
             seconds = time.perf_counter() - began
-            report = _report(document, tokens, loss, len(chunks), seconds)
+            report = report_on(document, tokens, loss, len(chunks), seconds)
             self._knowledge.add(document, chunks, self._knowledge.open(path), report)
         except BaseException:
             with contextlib.suppress(OSError):
                 path.unlink()
             raise
         return report
-
-    def _written(
-        self, document: Document, chunks: Sequence[Chunk], path: Path, began: float
-    ) -> Generator[Progress, None, tuple[int, float]]:
-        """Write the state file; returns the tokens and the base's mean nats."""
-        ids, starts = encode_with_offsets(self.host, document.text)
-        positions = len(ids) - 1
-        if positions < 1:
-            raise DocumentError(
-                f"'{document.title}' has a single token: give it a sentence or two.", document.path
-            )
-        numbers = chunk_numbers(starts, [chunk.end for chunk in chunks])
-        width, nats, seen = self._projection.width, 0.0, 0
-        windows = record(self.host, ids, self.settings, self._projection)
-        metadata = {"layer": str(self._layer), "document": document.id}
-        with StateWriter(
-            path, tokens=positions, chunks=len(chunks), width=width, metadata=metadata
-        ) as writer:
-            for step, part in enumerate(windows, start=1):
-                writer.append(part.states, part.tokens, numbers[part.start :][: len(part.tokens)])
-                nats += float(part.losses.double().sum())
-                seen += len(part.tokens)
-                seconds = time.perf_counter() - began
-                yield Progress(
-                    "reading",
-                    seen / positions,
-                    seconds,
-                    step=step,
-                    tokens=len(ids),
-                    tokens_seen=seen,
-                    tokens_per_second=seen / seconds if seconds else None,
-                    loss=nats / seen,
-                )
-        return len(ids), nats / positions
 
     @property
     def _silent(self) -> frozenset[str]:
@@ -248,7 +195,7 @@ class JitRLFullEngine:
         if not self._anything_counts or not has_words(question):
             note = NOTHING_LEARNED if has_words(question) else NOTHING_ASKED
             yield Piece("", tokens=0, retrieval=Retrieval(question, note=note))
-            self._last = _Answer(question, "", 0, ())
+            self._last = LastAnswer(question, "", 0, ())
             yield from self.host.reply(turns, sampling)
             return
         told, hits, prompted = self._context(turns, question, sampling)
@@ -263,23 +210,10 @@ class JitRLFullEngine:
         if not count:
             return None, None, turns
         hits = self._hits(question)
-        told = self._told(question, hits)
-        least = self.settings.passages.min_score
-        offered = [p for p in told.passages[:count] if p.score >= least]
-        context = with_passages(
-            self.host,
-            turns,
-            offered,
-            new_tokens=sampling.max_new_tokens,
-            budget=self.settings.context_tokens,
+        told, prompted = with_context(
+            self.host, turns, self._told(question, hits), self.settings, sampling.max_new_tokens
         )
-        told = dataclasses.replace(
-            told,
-            passages=(*context.passages, *told.passages[len(context.passages) :]),
-            context_tokens=context.tokens,
-            note=NO_ROOM if offered and not context.used else None,
-        )
-        return told, hits, context.turns
+        return told, hits, prompted
 
     def _steering(
         self, turns: Sequence[Turn], question: str, shown: tuple[ChunkHit, ...] | None
@@ -324,7 +258,9 @@ class JitRLFullEngine:
                 answer += piece.text
                 yield piece
         finally:
-            self._last = _Answer(question, answer, steering.used_tokens, steering.used)
+            # A document may have been forgotten while the answer was streamed.
+            used = tuple(u for u in steering.used if u.document_id in self._knowledge.ledger)
+            self._last = LastAnswer(question, answer, steering.used_tokens, used)
         told = told or self._told(question, steering.shown or ())
         if first:
             yield Piece("", tokens=0, retrieval=told)
@@ -346,26 +282,15 @@ class JitRLFullEngine:
         self._check_idle()
         if self._last is None:
             raise EngineError("There is no answer to rate: ask a question first.")
-        if self._last.verdict is not None:
-            raise EngineError("The last answer is rated already: undo that rating to change it.")
-        verdict = self._knowledge.returns.rate(
-            rating,
-            self._last.used,
-            rate=self.settings.feedback_rate,
-            question=self._last.question,
-            answer=self._last.text,
-            tokens=self._last.tokens,
-            rated_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        self._last = dataclasses.replace(self._last, verdict=verdict)
-        return verdict
+        rate = self.settings.feedback_rate
+        return self._last.rate(rating, self._knowledge.returns, rate)
 
     def undo_rating(self) -> Feedback:
         """Take the last verdict back, to the bit.  Raises ``EngineError`` if there is none."""
         self._check_idle()
         undone = self._knowledge.returns.undo()
-        if self._last is not None and self._last.verdict == undone:
-            self._last = dataclasses.replace(self._last, verdict=None)
+        if self._last is not None:
+            self._last.undone(undone)
         return undone
 
     def recall(self, document: Document) -> Iterator[Progress | Recall]:
@@ -420,8 +345,7 @@ class JitRLFullEngine:
         self._check_idle()
         self._knowledge.remove(document_id)
         if self._last is not None:
-            kept = tuple(part for part in self._last.used if part.document_id != document_id)
-            self._last = dataclasses.replace(self._last, used=kept)
+            self._last.forget(document_id)
 
     def reset(self) -> None:
         """Forget every document and verdict."""
@@ -466,39 +390,3 @@ class JitRLFullEngine:
             raise EngineError(
                 "This engine is learning already: finish or close that learn() first."
             )
-
-
-def _check(settings: JitRLFullSettings) -> None:
-    for name in ("share", "feedback_rate"):
-        value = getattr(settings, name)
-        if not 0.0 <= value <= 1.0:
-            raise EngineError(f"jitrl_full.{name} is a share from 0 to 1, not {value}.")
-    for name in ("neighbours", "chunk_candidates"):
-        value = getattr(settings, name)
-        if value < 1:
-            raise EngineError(f"jitrl_full.{name} must be 1 or more, not {value}.")
-    if not settings.temperature > 0:
-        raise EngineError(f"jitrl_full.temperature must be above 0, not {settings.temperature}.")
-
-
-def _report(
-    document: Document, tokens: int, loss: float, chunks: int, seconds: float
-) -> LearnReport:
-    return LearnReport(
-        id=document.id,
-        title=document.title,
-        path=document.path,
-        tokens=tokens,
-        tokens_read=tokens,
-        loss_before=loss,
-        loss_after=None,
-        held_out_loss_before=None,
-        held_out_loss_after=None,
-        seconds=seconds,
-        tokens_per_second=tokens / seconds if seconds else 0.0,
-        gate_open_share=None,
-        alpha=None,
-        learned_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        notes=document.notes,
-        chunks=chunks,
-    )

@@ -290,6 +290,32 @@ def test_an_answer_whose_documents_were_forgotten_cant_be_rated(plain):
         plain.rate("up")
 
 
+def test_a_document_may_be_forgotten_while_an_answer_streams(plain):
+    stream = plain.reply(PROMPT, SHORT)
+    for _ in range(3):
+        next(stream)
+    plain.forget(HARBOUR.id)
+    plain.forget(AVIARY.id)
+    list(stream)
+    with pytest.raises(EngineError, match="nothing that is stored"):
+        plain.rate("up")
+
+
+def test_an_answer_that_was_stopped_can_be_rated(plain):
+    stream = plain.reply(PROMPT, SHORT)
+    text = [next(stream).text for _ in range(4)]
+    stream.close()
+    assert plain.rate("up").answer == "".join(text)
+
+
+def test_a_folder_that_cant_be_made_is_told_of(host, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    engine = JitRLFullEngine(host, SETTINGS, folder=tmp_path / "file" / "states")
+    with pytest.raises(EngineError):
+        list(engine.learn(HARBOUR))
+    assert engine.documents == ()
+
+
 def test_saving_and_loading_gives_the_same(plain, tmp_path):
     answered(plain)
     plain.rate("down")
