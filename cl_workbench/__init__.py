@@ -13,6 +13,9 @@ from cl_workbench.version import __version__
 
 if TYPE_CHECKING:
     from engines.host import ModelHost
+    from engines.jitrl.full import JitRLFullEngine
+    from engines.jitrl.mvp import JitRLMVPEngine
+    from engines.jitrl.settings import JitRLFullSettings, JitRLMVPSettings, PassageSettings
     from engines.protocol import (
         CheckpointError,
         Document,
@@ -22,8 +25,10 @@ if TYPE_CHECKING:
         GateSnapshot,
         LearnReport,
         ModelError,
+        Passage,
         Piece,
         Progress,
+        Retrieval,
         Sampling,
         Turn,
     )
@@ -37,11 +42,18 @@ __all__ = [
     "Engine",
     "EngineError",
     "GateSnapshot",
+    "JitRLFullEngine",
+    "JitRLFullSettings",
+    "JitRLMVPEngine",
+    "JitRLMVPSettings",
     "LearnReport",
     "ModelError",
     "ModelHost",
+    "Passage",
+    "PassageSettings",
     "Piece",
     "Progress",
+    "Retrieval",
     "Sampling",
     "TTTEngine",
     "TTTSettings",
@@ -50,7 +62,12 @@ __all__ = [
 ]
 
 _ELSEWHERE = {
+    "JitRLFullEngine": "engines.jitrl.full",
+    "JitRLFullSettings": "engines.jitrl.settings",
+    "JitRLMVPEngine": "engines.jitrl.mvp",
+    "JitRLMVPSettings": "engines.jitrl.settings",
     "ModelHost": "engines.host",
+    "PassageSettings": "engines.jitrl.settings",
     "TTTEngine": "engines.ttt.engine",
     "TTTSettings": "engines.ttt.settings",
 }

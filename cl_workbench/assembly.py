@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl_workbench.settings import Settings
+from cl_workbench.settings_jitrl import WORDS_AND_CHARACTERS
 from cl_workbench.settings_values import nearest
 from engines.documents import ReadOptions
+from engines.jitrl.settings import JitRLFullSettings, JitRLMVPSettings, PassageSettings
 from engines.protocol import Engine, EngineError, Sampling, Turn
 from engines.ttt.settings import TTTSettings
 
@@ -98,6 +100,25 @@ def ttt_settings(settings: Settings) -> TTTSettings:
     return TTTSettings(**{field: settings.get(key) for field, key in TTT_KEYS.items()})
 
 
+def jitrl_mvp_settings(settings: Settings) -> JitRLMVPSettings:
+    """The JitRL MVP engine's settings, from ``passages`` and ``jitrl_mvp``."""
+    own = {name: settings.get(f"jitrl_mvp.{name}") for name in _JITRL_MVP_NAMES}
+    return JitRLMVPSettings(passages=passage_settings(settings), **own)
+
+
+def jitrl_full_settings(settings: Settings) -> JitRLFullSettings:
+    """The JitRL Full engine's settings, from ``passages`` and ``jitrl_full``."""
+    own = {name: settings.get(f"jitrl_full.{name}") for name in _JITRL_FULL_NAMES}
+    return JitRLFullSettings(passages=passage_settings(settings), **own)
+
+
+def passage_settings(settings: Settings) -> PassageSettings:
+    """How documents are cut into passages and found again, from ``passages``."""
+    own = {name: settings.get(f"passages.{name}") for name in _PASSAGE_NAMES}
+    with_characters = settings.get("passages.features") == WORDS_AND_CHARACTERS
+    return PassageSettings(char_ngrams=with_characters, **own)
+
+
 def model_cache() -> Path:
     """Where models and what is counted once per model are kept; all homes share it."""
     from engines.models import default_cache
@@ -119,6 +140,25 @@ def _build_ttt(host: ModelHost, settings: Settings) -> Engine:
 
     return TTTEngine(host, ttt_settings(settings), cache=model_cache() / "gates")
 
+
+def _build_jitrl_mvp(host: ModelHost, settings: Settings) -> Engine:
+    from engines.jitrl.mvp import JitRLMVPEngine
+
+    return JitRLMVPEngine(host, jitrl_mvp_settings(settings))
+
+
+def _build_jitrl_full(host: ModelHost, settings: Settings) -> Engine:
+    from engines.jitrl.full import JitRLFullEngine
+
+    return JitRLFullEngine(host, jitrl_full_settings(settings))
+
+
+_PASSAGE_NAMES = ("chunk_tokens", "overlap_tokens", "ranking", "top_k", "min_score")
+_JITRL_MVP_NAMES = ("context_tokens", "strength", "decay")
+_JITRL_FULL_NAMES = (
+    "layer", "projection", "window", "window_overlap", "chunk_candidates", "neighbours",
+    "temperature", "mix", "strength", "share", "feedback_rate", "context_chunks", "context_tokens",
+)  # fmt: skip
 
 TTT_KEYS = {
     "objective": "ttt.objective",
@@ -154,7 +194,11 @@ TTT_KEYS = {
     "layers_end": "model.modified_layers_end",
 }
 
-_BUILDERS: dict[str, Callable[[Any, Settings], Engine]] = {"ttt": _build_ttt}
+_BUILDERS: dict[str, Callable[[Any, Settings], Engine]] = {
+    "ttt": _build_ttt,
+    "jitrl-mvp": _build_jitrl_mvp,
+    "jitrl-full": _build_jitrl_full,
+}
 
 _QUIET = {
     # Waiting threads that spin take a core from the screen, and from a neighbour's job:

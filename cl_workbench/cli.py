@@ -25,8 +25,10 @@ from cl_workbench.commands.models import models
 from cl_workbench.commands.options import PROGRAM, Workspace, shared_options
 from cl_workbench.commands.overlap import overlap
 from cl_workbench.commands.recall import recall
+from cl_workbench.commands.retrieve import retrieve
 from cl_workbench.commands.run import run_workbench
 from cl_workbench.commands.study import study
+from cl_workbench.commands.validate import validate
 from cl_workbench.logs import start_logging, stop_logging, without_secrets
 from cl_workbench.settings import SettingsError
 from cl_workbench.terminal_text import printable
@@ -74,7 +76,10 @@ def cli(context: click.Context, fresh: bool, engine: str | None) -> int | None:
     return run_workbench(context.ensure_object(Workspace), engine=engine, fresh=fresh)
 
 
-for _command in (learn, study, overlap, ask, ledger, recall, checkpoints, history, models, config):
+for _command in (
+    learn, study, overlap, ask, retrieve, ledger, recall, checkpoints, history,
+    models, config, validate,
+):  # fmt: skip
     cli.add_command(_command)
 
 

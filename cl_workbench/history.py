@@ -24,8 +24,13 @@ log = logging.getLogger(__name__)
 VERSION = 1
 BUSY_SECONDS = 2.0
 
-# What has no bearing on what is learned, or on how fast.
-_OTHER_SECTIONS = {"generation", "ui", "log", "session"}
+# What bears on what is learned, or on how fast.
+_SECTIONS_OF_ALL = {"model", "documents"}
+_SECTIONS_OF = {
+    "ttt": {"ttt", "alpha", "tfidf_gate", "held_out", "guard"},
+    "jitrl-mvp": {"passages", "jitrl_mvp"},
+    "jitrl-full": {"passages", "jitrl_full"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +157,17 @@ def recorder(path: Path, settings: Settings) -> Callable[[LearnReport, str, str]
     history = History(path)
 
     def record(report: LearnReport, engine: str, model: str) -> None:
-        history.record(report, engine=engine, model=model, settings=learning_settings(settings))
+        history.record(
+            report, engine=engine, model=model, settings=learning_settings(settings, engine)
+        )
 
     return record
 
 
-def learning_settings(settings: Settings) -> dict[str, Any]:
-    """The settings that bear on learning, by key, as plain values for JSON."""
-    keys = (setting.key for setting in SETTINGS if setting.section not in _OTHER_SECTIONS)
+def learning_settings(settings: Settings, engine: str) -> dict[str, Any]:
+    """The settings that bear on learning with ``engine``, by key, as plain values for JSON."""
+    sections = _SECTIONS_OF_ALL | _SECTIONS_OF.get(engine, set())
+    keys = (setting.key for setting in SETTINGS if setting.section in sections)
     return {key: _plain(settings.get(key)) for key in keys}
 
 

@@ -128,6 +128,8 @@ class Rule:
 RULES = (
     Rule("model.modified_layers_start", "model.modified_layers_end", strict=True),
     Rule("alpha.min_value", "alpha.initial", strict=False),
+    Rule("passages.overlap_tokens", "passages.chunk_tokens", strict=True),
+    Rule("jitrl_full.window_overlap", "jitrl_full.window", strict=True),
 )
 
 

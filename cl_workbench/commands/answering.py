@@ -14,7 +14,7 @@ import click
 
 from cl_workbench import assembly
 from cl_workbench.terminal_text import one_line, printable
-from engines.protocol import Citation, EngineError, Piece, Turn
+from engines.protocol import Citation, EngineError, Piece, Retrieval, Turn
 
 if TYPE_CHECKING:
     from cl_workbench.commands.console import Emit
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SHOWN_OF_QUESTION = 80
+_SHOWN_OF_PASSAGE = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,10 @@ def answer_record(question: str, turns: Sequence[Turn], answerer: Answerer) -> d
     citations = _citations(pieces)
     if citations:
         record["citations"] = [dataclasses.asdict(citation) for citation in citations]
+    if (retrieval := _retrieval(pieces)) is not None:
+        record["retrieval"] = dataclasses.asdict(retrieval)
+    if nudged := [piece.nudge for piece in pieces if piece.nudge is not None]:
+        record["nudged"] = [dataclasses.asdict(nudge) for nudge in nudged]
     return record
 
 
@@ -142,7 +147,22 @@ def _stream(turns: Sequence[Turn], answerer: Answerer, *, spaced: bool) -> None:
     finally:
         click.echo("\n" if spaced else "")
     for citation in _citations(pieces):
-        click.echo(printable(f"  from {citation.title}: {citation.passage}"))
+        click.echo(f"  {_source(citation)}")
+    retrieval = _retrieval(pieces)
+    if retrieval is not None and retrieval.note:
+        click.echo(one_line(retrieval.note), err=True)
+
+
+def _source(citation: Citation) -> str:
+    """Where it stands, and the words that the answer rests on."""
+    number = "" if citation.number is None else f"[{citation.number}] "
+    words = one_line(citation.passage[citation.start : citation.end] or citation.passage)
+    shown = words if len(words) <= _SHOWN_OF_PASSAGE else f"{words[: _SHOWN_OF_PASSAGE - 1]}…"
+    return f"{number}{one_line(citation.title)}: {shown}"
+
+
+def _retrieval(pieces: Sequence[Piece]) -> Retrieval | None:
+    return next((piece.retrieval for piece in pieces if piece.retrieval is not None), None)
 
 
 def _citations(pieces: Sequence[Piece]) -> list[Citation]:

@@ -165,11 +165,15 @@ def test_several_programs_may_write_at_once(tmp_path):
 
 
 def test_what_bears_on_learning_is_recorded_and_nothing_else(home):
-    settings = learning_settings(Settings.load(home, environment={}))
+    settings = learning_settings(Settings.load(home, environment={}), "ttt")
     assert settings["ttt.seed"] == 0
     assert settings["model.name"] == "auto"
     assert {"ttt", "alpha", "guard", "tfidf_gate", "held_out", "documents", "model"} == {
         key.partition(".")[0] for key in settings
+    }
+    beside = learning_settings(Settings.load(home, environment={}), "jitrl-mvp")
+    assert {"passages", "jitrl_mvp", "documents", "model"} == {
+        key.partition(".")[0] for key in beside
     }
 
 
