@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from cl_workbench.commands.options import CHECKPOINT, Workspace, is_interactive,
 from cl_workbench.commands.table import Column, aligned, figure, size_text, time_text
 from cl_workbench.terminal_text import one_line
 from engines import catalogue
+from engines import checkpoints as checkpoints_on_disk
 from engines.catalogue import Comparison, Details, Saved, SavedDocument
 from engines.protocol import CheckpointError
 
@@ -43,7 +45,7 @@ def list_(workspace: Workspace, as_json: bool) -> None:
         return
     sound = [saved for saved in found if not saved.fault]
     if sound:
-        _echo(aligned(_SAVED, [_saved_row(saved) for saved in sound]))
+        _echo(_table(_SAVED, [_saved_row(saved) for saved in sound]))
     _echo([f"{saved.name}: {saved.fault}" for saved in found if saved.fault])
 
 
@@ -54,15 +56,16 @@ def list_(workspace: Workspace, as_json: bool) -> None:
 @click.pass_obj
 def show(workspace: Workspace, name: str, as_json: bool) -> None:
     """Show the documents and settings of NAME, and check every file of it."""
-    found = catalogue.details(_folder(workspace, name), verify=True)
+    folder = _folder(workspace, name)
+    found = catalogue.details(folder, verify=True)
     if found.saved.fault:
         raise CheckpointError(found.saved.fault)
     if as_json:
-        click.echo(json_line(_details_record(found)))
+        click.echo(json_line(_details_record(folder, found)))
         return
     click.echo(_headline(found.saved))
     if found.documents:
-        _echo(aligned(_DOCUMENTS, [_document_row(document) for document in found.documents]))
+        _echo(_table(_DOCUMENTS, _document_rows(folder, found)))
     for key, value in sorted((found.settings or {}).items()):
         click.echo(one_line(f"{key}: {_plain(value)}"))
 
@@ -83,7 +86,7 @@ def compare(workspace: Workspace, a: str, b: str, as_json: bool) -> None:
     click.echo(_headline(found.b))
     if not found.same_model:
         click.echo("They were made on different base models.")
-    _echo(aligned(_compared(a, b), _compared_rows(found)))
+    _echo(_table(_compared(a, b), _compared_rows(found)))
     for key, in_a, in_b in found.settings:
         click.echo(one_line(f"{key}: {_plain(in_a)} in {a}, {_plain(in_b)} in {b}"))
 
@@ -164,12 +167,15 @@ _DOCUMENTS = (
     Column("ID"),
     Column("TITLE", most=_TITLE),
     Column("TOKENS", right=True),
+    Column("CHUNKS", right=True),
     Column("LOSS", right=True),
     Column("AFTER", right=True),
     Column("HELD-OUT", right=True),
     Column("SIZE", right=True),
     Column(""),
 )
+
+_IF_ANY = ("ALPHA", "CHUNKS", "LOSS", "AFTER", "HELD-OUT")
 
 
 def _saved_row(saved: Saved) -> list[str]:
@@ -184,16 +190,49 @@ def _saved_row(saved: Saved) -> list[str]:
     ]
 
 
-def _document_row(document: SavedDocument) -> list[str]:
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table without those columns that none of these engines has a value for."""
+    kept = [
+        number
+        for number, column in enumerate(columns)
+        if not column.heading.startswith(_IF_ANY)
+        or any(row[number] not in {"", "-"} for row in rows)
+    ]
+    return aligned([columns[n] for n in kept], [[row[n] for n in kept] for row in rows])
+
+
+def _document_rows(folder: Path, found: Details) -> list[list[str]]:
+    chunks = _chunks_in(folder)
+    return [
+        _document_row(document, chunks.get(document.id), _kept_bytes(found, document))
+        for document in found.documents
+    ]
+
+
+def _chunks_in(folder: Path) -> dict[str, int]:
+    """How many passages each document was cut into, by id; none where that isn't done."""
+    rows = checkpoints_on_disk.read_manifest(folder).get("documents") or ()
+    counts = {str(row.get("id")): row.get("chunks") for row in rows}
+    return {id_: count for id_, count in counts.items() if type(count) is int and count > 0}
+
+
+def _kept_bytes(found: Details, document: SavedDocument) -> int | None:
+    """All parts of a document: its own, and those whose names go on after its id."""
+    own = [p.bytes for p in found.parts if p.name.partition("-")[0] == document.id]
+    return sum(own) if own else None
+
+
+def _document_row(document: SavedDocument, chunks: int | None, kept: int | None) -> list[str]:
     rise = relative_change(document.held_out_loss_before, document.held_out_loss_after)
     return [
         document.id,
         document.title,
         figure(document.tokens, ",d"),
+        figure(chunks, ",d"),
         figure(document.loss_before),
         figure(document.loss_after),
         "-" if rise is None else signed_percent(rise),
-        size_text(document.bytes),
+        size_text(kept),
         "muted" if document.muted else "",
     ]
 
@@ -218,9 +257,10 @@ def _loss(document: SavedDocument) -> str:
 
 
 def _headline(saved: Saved) -> str:
+    alpha = "" if saved.alpha is None else f"alpha {figure(saved.alpha)}, "
     return one_line(
         f"{saved.name}: {_count(saved.documents)} learned by {saved.engine} on {saved.model}, "
-        f"alpha {figure(saved.alpha)}, {size_text(saved.bytes)}, "
+        f"{alpha}{size_text(saved.bytes)}, "
         f"saved {time_text(saved.saved_at)}"
     )
 
@@ -229,10 +269,15 @@ def _count(documents: int) -> str:
     return "1 document" if documents == 1 else f"{documents} documents"
 
 
-def _details_record(found: Details) -> dict[str, Any]:
+def _details_record(folder: Path, found: Details) -> dict[str, Any]:
+    chunks = _chunks_in(folder)
     return {
         **asdict(found.saved),
-        "documents": [asdict(document) for document in found.documents],
+        "documents": [
+            asdict(document)
+            | {"chunks": chunks.get(document.id), "bytes": _kept_bytes(found, document)}
+            for document in found.documents
+        ],
         "settings": dict(found.settings or {}),
         "parts": [asdict(part) for part in found.parts],
     }

@@ -25,11 +25,6 @@ def answers_kept(share: float | None, probed: int) -> str | None:
     return f"{round(share * probed)}/{probed} answers kept"
 
 
-def size_text(size: int) -> str:
-    """A number of bytes as ``12 kB`` or ``3.4 MB``."""
-    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
-
-
 def learning_detail(event: Progress) -> str:
     """The numbers of one step, as far as there are any.
 

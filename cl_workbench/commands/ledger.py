@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cl_workbench.commands.console import Emit, json_output, progress_display
-from cl_workbench.commands.figures import size_text
 from cl_workbench.commands.ledger_rows import LedgerRow, print_rows, rows_of
 from cl_workbench.commands.options import CHECKPOINT, PROGRAM, Workspace, shared_options
-from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
+from cl_workbench.commands.session import check_free, open_engine, open_host, require_checkpoint
+from cl_workbench.commands.table import size_text
 from cl_workbench.commands.which import which_document
 from cl_workbench.home import made
 from cl_workbench.terminal_text import one_line
@@ -57,7 +57,7 @@ def ledger(
     _check_use(action, document, position, save)
     workspace.start_log()
     require_checkpoint(workspace, name)
-    _check_free(workspace, name, save)
+    check_free(workspace, name, save)
     with json_output() if as_json else nullcontext() as emit:
         if document is not None:
             _change(workspace, name, action, document, position, save or name, emit)
@@ -75,15 +75,6 @@ def _check_use(action: str, document: str | None, position: int | None, save: st
         raise click.UsageError(
             f"Say where to: {usage}." if action == MOVE else "Only move takes a POSITION."
         )
-
-
-def _check_free(workspace: Workspace, name: str, save: str | None) -> None:
-    if save is None or save == name or not workspace.home.checkpoint(save).exists():
-        return
-    raise EngineError(
-        f"There is a checkpoint '{save}' already: choose another name for --save, or leave it "
-        f"out to change {name} itself."
-    )
 
 
 def _change(
@@ -138,6 +129,8 @@ def _done(action: str, row: LedgerRow, position: int | None) -> str:
 
 def _forgot(row: LedgerRow, rows: Sequence[LedgerRow], saved: str) -> str:
     title = f"{one_line(row.title)} ({row.id})"
+    if row.chunks:
+        return f"Forgot {title}: its passages are gone, and all else is as it was."
     if row == rows[-1] and row.learned_at == max(each.learned_at for each in rows):
         return f"Forgot {title}: the weights are as they were before it."
     words = (PROGRAM, "recall", row.path or "PATH", "--load", saved)

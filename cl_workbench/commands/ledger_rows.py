@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from cl_workbench.commands.figures import overlap_phrase, relative_change, signed_percent, size_text
+from cl_workbench.commands.figures import overlap_phrase, relative_change, signed_percent
+from cl_workbench.commands.table import size_text
 from cl_workbench.terminal_text import one_line
 from engines.decoding import counted
 from engines.protocol import CheckpointError, Overlap

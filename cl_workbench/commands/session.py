@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cl_workbench import assembly
 from cl_workbench.commands.options import Workspace
-from engines.protocol import CheckpointError
+from engines.protocol import CheckpointError, EngineError
 
 if TYPE_CHECKING:
     from cl_workbench.commands.console import ProgressDisplay
@@ -40,3 +40,32 @@ def require_checkpoint(workspace: Workspace, name: str | None) -> None:
         f"There is no checkpoint '{name}' in {workspace.home.checkpoints}: "
         f"save one with `cl-workbench learn PATH --save {name}`."
     )
+
+
+def check_free(workspace: Workspace, name: str, save: str | None) -> None:
+    """Refuse to save a changed ``name`` over another checkpoint.
+
+    Raises:
+        EngineError: if ``save`` is the name of one.
+    """
+    if save is None or save == name or not workspace.home.checkpoint(save).exists():
+        return
+    raise EngineError(
+        f"There is a checkpoint '{save}' already: choose another name for --save, or leave it "
+        f"out to change {name} itself."
+    )
+
+
+def engine_of(workspace: Workspace, saved: str, asked: str | None) -> str:
+    """The engine to open ``saved`` with: the one ``asked`` for, else the one that saved it.
+
+    Raises:
+        CheckpointError: if the checkpoint can't be read.
+        EngineError: if there is no such engine here.
+    """
+    if asked is not None:
+        return asked
+    from engines.checkpoints import read_manifest
+
+    manifest = read_manifest(workspace.home.checkpoint(saved))
+    return assembly.checked_engine(str(manifest.get("engine")))

@@ -44,3 +44,8 @@ engine_option = click.option(
     show_default=True,
     help="The strategy to use.",
 )
+saved_engine_option = click.option(
+    "--engine",
+    type=click.Choice(assembly.engine_names()),
+    help="The strategy to use; by default the one that saved the checkpoint.",
+)
