@@ -10,7 +10,7 @@ import click
 
 from cl_workbench import assembly
 from cl_workbench.commands.answering import Answerer, Asking, Condition
-from cl_workbench.commands.conditions import ALPHAS, conditions
+from cl_workbench.commands.conditions import ALPHAS, STRENGTHS, conditions
 from cl_workbench.commands.console import json_output, progress_display
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
 from cl_workbench.commands.questions import asked_questions
@@ -43,6 +43,13 @@ BASE = "base"
     "Several, as in 0.9,0.7,0.5, answer once for each.",
 )
 @click.option(
+    "--strength",
+    type=STRENGTHS,
+    default=(),
+    help="How strongly the jitrl engines move the logits, in nats: 0 is off. "
+    "Several, as in 0,4,8, answer once for each.",
+)
+@click.option(
     "--without",
     multiple=True,
     metavar="DOCUMENT",
@@ -70,13 +77,14 @@ def ask(
     engine: str,
     load: str | None,
     alpha: tuple[float, ...],
+    strength: tuple[float, ...],
     without: tuple[str, ...],
     knock_out: bool,
     base: bool,
     as_json: bool,
 ) -> int:
     """Ask one or more questions and stream the answers; quote each question."""
-    _check_base(base, alpha, leaves_out=bool(without) or knock_out)
+    _check_base(base, alpha, strength, leaves_out=bool(without) or knock_out)
     workspace.start_log()
     settings = workspace.settings
     asked = asked_questions(questions, file, settings)
@@ -90,13 +98,19 @@ def ask(
             else:
                 learned = open_engine(workspace, engine, host, load)
                 answerer = _learned(learned, host, settings)
-                compared = conditions(learned, alpha, without, knock_out=knock_out)
+                compared = conditions(
+                    learned, without, knock_out=knock_out, alphas=alpha, strengths=strength
+                )
         return int(not Asking(answerer, compared, settings, emit).ask_all(asked))
 
 
-def _check_base(base: bool, alpha: tuple[float, ...], *, leaves_out: bool) -> None:
+def _check_base(
+    base: bool, alpha: tuple[float, ...], strength: tuple[float, ...], *, leaves_out: bool
+) -> None:
     if base and alpha:
         raise click.UsageError("--base is the model without any blend: leave out --alpha.")
+    if base and strength:
+        raise click.UsageError("--base is the model that nothing steers: leave out --strength.")
     if base and leaves_out:
         raise click.UsageError(
             "--base is the model without any document: leave out --without and --knock-out."
