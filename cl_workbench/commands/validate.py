@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
@@ -13,16 +13,16 @@ import click
 
 from cl_workbench import assembly
 from cl_workbench.commands.console import json_output, progress_display
+from cl_workbench.commands.exam import Exam, Question, exam_on
 from cl_workbench.commands.options import Workspace, shared_options
-from cl_workbench.commands.reading import read_documents, tell_failure
+from cl_workbench.commands.reading import path_of, tell_failure
 from cl_workbench.commands.session import open_host
-from cl_workbench.commands.table import figure
+from cl_workbench.commands.table import Column, aligned, figure
 from cl_workbench.commands.watching import watched
 from cl_workbench.terminal_text import one_line
 from engines.abilities import Retrieves
-from engines.documents import UnreadableDocument, read_file, samples
+from engines.documents import UnreadableDocument
 from engines.protocol import Document, Engine, EngineError, Piece, Turn
-from engines.samples import sample_questions
 
 if TYPE_CHECKING:
     from cl_workbench.commands.console import ProgressDisplay
@@ -34,23 +34,18 @@ Reply = Callable[[Sequence[Turn]], Iterator[Piece]]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A question, what counts as its answer, and the id of the document that holds it."""
-
-    text: str
-    answers: tuple[str, ...]
-    document_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Answered:
-    """One answer; ``found`` tells whether a retrieved passage holds the right one."""
+    """One answer; ``found`` tells whether a retrieved passage of its document holds it.
+
+    ``error`` says why there is no answer.
+    """
 
     question: str
     answer: str
     right: bool
     found: bool | None
     seconds: float
+    error: str | None = None
 
 
 @dataclass(slots=True)
@@ -58,25 +53,44 @@ class Run:
     """What one engine took and gave; the base model learns and retrieves nothing."""
 
     engine: str
+    learned: int | None = None
     learn_seconds: float | None = None
+    failed: list[UnreadableDocument] = field(default_factory=list)
     answers: list[Answered] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        """Whether all was learned and answered."""
+        return not self.failed and all(one.error is None for one in self.answers)
+
+    @property
+    def found(self) -> list[bool]:
+        """For each question whether a retrieved passage holds the answer; none for the base."""
+        return [one.found for one in self.answers if one.found is not None]
+
+    @property
+    def right(self) -> list[bool]:
+        """For each question whether its answer is right."""
+        return [one.right for one in self.answers]
+
+    @property
+    def answer_seconds(self) -> float:
+        """Mean wall time of an answer."""
+        return fmean(one.seconds for one in self.answers)
 
     def record(self) -> dict[str, Any]:
         """Everything, with shares (0..1) over the questions."""
         return {
             "engine": self.engine,
+            "learned": self.learned,
             "learn_seconds": self.learn_seconds,
-            "answer_seconds": fmean(one.seconds for one in self.answers),
-            "retrieval_recall": self.recall,
-            "right": fmean(one.right for one in self.answers),
+            "answer_seconds": self.answer_seconds,
+            "retrieval_recall": fmean(self.found) if self.found else None,
+            "right": fmean(self.right),
+            "asked": len(self.answers),
+            "failed": [{"path": f.path, "reason": f.reason} for f in self.failed],
             "answers": [asdict(one) for one in self.answers],
         }
-
-    @property
-    def recall(self) -> float | None:
-        """Share of the questions for which a retrieved passage holds the answer."""
-        found = [one.found for one in self.answers if one.found is not None]
-        return fmean(found) if found else None
 
 
 @click.command()
@@ -102,74 +116,55 @@ def validate(
     own questions. An answer counts as right if it contains a right one.
     """
     workspace.start_log()
-    documents, questions = _material(workspace, paths)
-    asked = _spread(questions, count)
+    exam = exam_on(workspace, paths, count)
+    if not exam.documents:
+        return 1
     with json_output() if as_json else nullcontext() as emit:
         with progress_display() as display:
             host = open_host(workspace, display)
             how = assembly.sampling(workspace.settings)
-            runs = [_base(workspace, lambda turns: host.reply(turns, how), asked, display)]
+            base = Run(BASE)
+            base.answers += _answers(
+                workspace, BASE, lambda turns: host.reply(turns, how), exam.questions, display
+            )
+            runs = [base]
             for name in FAMILIES[family]:
-                if name in assembly.engine_names():
-                    engine = assembly.build_engine(name, host, workspace.settings)
-                    runs.append(_run(workspace, engine, documents, asked, display))
+                engine = assembly.build_engine(name, host, workspace.settings)
+                runs.append(_run(workspace, engine, exam, display))
         if emit:
             emit({"model": host.name, "runs": [run.record() for run in runs]})
     if not as_json:
-        _print(runs, len(documents))
-    return 0
+        _print(runs, host.name)
+    return int(bool(exam.unread) or not all(run.sound for run in runs))
 
 
-def _material(workspace: Workspace, paths: Sequence[str]) -> tuple[list[Document], list[Question]]:
-    if not paths:
-        documents = [read_file(path) for path in samples()]
-        ids = {path.name: one.id for path, one in zip(samples(), documents, strict=True)}
-        return documents, [
-            Question(q.question, q.answers, ids[q.document]) for q in sample_questions()
-        ]
-    documents = []
-    for found in read_documents(workspace, paths):
-        if isinstance(found, UnreadableDocument):
-            tell_failure(found)
-        else:
-            documents.append(found)
-    asked = [Question(q, a, one.id) for one in documents for q, a in one.questions]
-    if not asked:
-        raise EngineError(
-            "These documents bring no questions: name a .jsonl file with the fields text, "
-            "question and answer, or no path for the samples."
-        )
-    return documents, asked
-
-
-def _spread(questions: Sequence[Question], count: int) -> list[Question]:
-    step = max(1.0, len(questions) / count)
-    return [questions[int(i * step)] for i in range(min(count, len(questions)))]
-
-
-def _base(
-    workspace: Workspace, reply: Reply, asked: Sequence[Question], display: ProgressDisplay
-) -> Run:
-    run = Run(BASE)
-    run.answers += _answers(workspace, BASE, reply, asked, display)
-    return run
-
-
-def _run(
-    workspace: Workspace,
-    engine: Engine,
-    documents: Sequence[Document],
-    asked: Sequence[Question],
-    display: ProgressDisplay,
-) -> Run:
+def _run(workspace: Workspace, engine: Engine, exam: Exam, display: ProgressDisplay) -> Run:
+    run = Run(engine.name)
     began = time.perf_counter()
-    for document in documents:
-        watched(engine.learn(document), display, f"{engine.name} {one_line(document.title)[:24]}")
-    run = Run(engine.name, time.perf_counter() - began)
+    for document in exam.documents:
+        _learn(engine, document, run, display)
+    run.learn_seconds = time.perf_counter() - began
+    run.learned = len(engine.documents)
     how = assembly.sampling(workspace.settings)
-    reply: Reply = lambda turns: engine.reply(turns, how)  # noqa: E731
-    run.answers += _answers(workspace, engine.name, reply, asked, display, engine)
+    run.answers += _answers(
+        workspace,
+        engine.name,
+        lambda turns: engine.reply(turns, how),
+        exam.questions,
+        display,
+        engine,
+    )
     return run
+
+
+def _learn(engine: Engine, document: Document, run: Run, display: ProgressDisplay) -> None:
+    """Learn; a document that can't be is noted, and the others are learned all the same."""
+    try:
+        watched(engine.learn(document), display, f"{engine.name} {one_line(document.title)[:24]}")
+    except EngineError as error:
+        failure = UnreadableDocument(path_of(document), str(error))
+        run.failed.append(failure)
+        tell_failure(failure)
 
 
 def _answers(
@@ -182,42 +177,70 @@ def _answers(
 ) -> Iterator[Answered]:
     for number, question in enumerate(asked):
         display.show(f"{name} answers {number + 1} of {len(asked)}", number / len(asked))
-        began = time.perf_counter()
         turns = assembly.conversation(question.text, workspace.settings)
-        text = "".join(piece.text for piece in reply(turns)).strip()
+        text, fault = "", None
+        began = time.perf_counter()
+        try:
+            text = "".join(piece.text for piece in reply(turns)).strip()
+        except EngineError as error:
+            fault = str(error)
+            click.echo(f"{name}, {one_line(question.text)[:80]}: {one_line(fault)}", err=True)
         seconds = time.perf_counter() - began
-        yield Answered(
-            question.text, text, _holds(text, question), _found(engine, question), seconds
-        )
+        right, found = question.answered_in(text), _found(engine, question)
+        yield Answered(question.text, text, right, found, seconds, fault)
 
 
 def _found(engine: object, question: Question) -> bool | None:
     if not isinstance(engine, Retrieves):
         return None
-    passages = engine.retrieve(question.text).passages
-    own = [passage.text for passage in passages if passage.document_id == question.document_id]
-    return any(_holds(text, question) for text in own)
+    try:
+        passages = engine.retrieve(question.text).passages
+    except EngineError:  # a question without a word finds nothing
+        return False
+    own = (passage.text for passage in passages if passage.document_id == question.document_id)
+    return any(question.answered_in(text) for text in own)
 
 
-def _holds(text: str, question: Question) -> bool:
-    return any(answer.casefold() in text.casefold() for answer in question.answers)
+_COLUMNS = (
+    Column("ENGINE"),
+    Column("LEARNED", right=True),
+    Column("IN SECONDS", right=True),
+    Column("SECONDS AN ANSWER", right=True),
+    Column("ANSWER IN A PASSAGE", right=True),
+    Column("RIGHT", right=True),
+)
 
 
-def _print(runs: Iterable[Run], documents: int) -> None:
-    runs = list(runs)
+def _print(runs: Sequence[Run], model: str) -> None:
     for number, first in enumerate(runs[0].answers):
         click.echo(f"> {one_line(first.question)}")
         for run in runs:
-            mark = "right" if run.answers[number].right else "wrong"
-            click.echo(f"  {run.engine:<10} {mark}  {one_line(run.answers[number].answer)}")
+            click.echo(f"  {run.engine:<10} {_marked(run.answers[number])}")
     click.echo()
-    for run in runs:
-        record = run.record()
-        learned = "" if run.learn_seconds is None else (
-            f"learned {documents} documents in {run.learn_seconds:.1f} s, "
-        )  # fmt: skip
-        recall = "" if run.recall is None else f", answer in a passage {figure(run.recall)}"
-        click.echo(
-            f"{run.engine}: {learned}{figure(record['answer_seconds'])} s an answer{recall}, "
-            f"right {figure(record['right'])} of {len(run.answers)}"
-        )
+    for line in aligned(_COLUMNS, [_row(run) for run in runs]):
+        click.echo(line)
+    click.echo(f"{BASE} is {one_line(model)}, unchanged: it has learned and looks up nothing.")
+
+
+def _marked(one: Answered) -> str:
+    if one.error is not None:
+        return f"failed {one_line(one.error)}"
+    mark = "right" if one.right else "wrong"
+    return f"{mark}  {one_line(' '.join(one.answer.split()))}"
+
+
+def _row(run: Run) -> list[str]:
+    return [
+        run.engine,
+        figure(run.learned, ",d"),
+        figure(run.learn_seconds, ".1f"),
+        figure(run.answer_seconds, ".1f"),
+        _share(run.found),
+        _share(run.right),
+    ]
+
+
+def _share(outcomes: Sequence[bool]) -> str:
+    if not outcomes:
+        return "-"
+    return f"{sum(outcomes)} of {len(outcomes)} ({fmean(outcomes):.0%})"
