@@ -24,6 +24,7 @@ from cl_workbench.commands.ledger import ledger
 from cl_workbench.commands.models import models
 from cl_workbench.commands.options import PROGRAM, Workspace, shared_options
 from cl_workbench.commands.overlap import overlap
+from cl_workbench.commands.rate import rate
 from cl_workbench.commands.recall import recall
 from cl_workbench.commands.retrieve import retrieve
 from cl_workbench.commands.run import run_workbench
@@ -77,7 +78,7 @@ def cli(context: click.Context, fresh: bool, engine: str | None) -> int | None:
 
 
 for _command in (
-    learn, study, overlap, ask, retrieve, ledger, recall, checkpoints, history,
+    learn, study, overlap, ask, rate, retrieve, ledger, recall, checkpoints, history,
     models, config, validate,
 ):  # fmt: skip
     cli.add_command(_command)
