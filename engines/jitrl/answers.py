@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import torch
+from torch import Tensor
+
 from engines.abilities import Feedback, Rating
-from engines.host import ModelHost
+from engines.host import Adjuster, ModelHost
 from engines.jitrl.context import with_passages
 from engines.jitrl.returns import Returns, Used
 from engines.jitrl.settings import JitRLFullSettings
-from engines.protocol import EngineError, Retrieval, Turn
+from engines.protocol import EngineError, Nudge, Retrieval, Turn
 
 NO_ROOM = (
     "No passage fits into the prompt: raise jitrl_full.context_tokens, or begin a new conversation."
@@ -57,6 +60,24 @@ class LastAnswer:
     def forget(self, document_id: str) -> None:
         """Drop what a forgotten document had to do with it."""
         self.used = tuple(part for part in self.used if part.document_id != document_id)
+
+
+class Watched:
+    """An ``Adjuster`` that passes everything on to another; ``moved`` once that moved a logit."""
+
+    def __init__(self, adjuster: Adjuster) -> None:
+        self._adjuster = adjuster
+        self.moved = False
+
+    def adjust(self, seen: Tensor, logits: Tensor) -> Tensor:
+        """What the other makes of ``logits`` ``[1, vocabulary]``."""
+        adjusted = self._adjuster.adjust(seen, logits)
+        self.moved = self.moved or not torch.equal(adjusted, logits)
+        return adjusted
+
+    def chosen(self, token: int) -> Nudge | None:
+        """What the other tells of the token that was taken."""
+        return self._adjuster.chosen(token)
 
 
 def with_context(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -52,9 +52,8 @@ class Calibration:
         return self._latest[1]
 
     def _measured(self, store: StateStore, silent: Collection[str]) -> Measure:
-        if not self._general:
-            self._general = self._read(held_out_passages())
-            self._scale = spread(torch.cat(self._general))
+        for _ in self.reading():
+            pass
         found = [self._distances(states, store, silent) for states in self._general]
         distances = torch.cat(found)
         if not bool((distances > 0).any()):
@@ -66,10 +65,18 @@ class Calibration:
         hits = store.candidates(states.mean(dim=0), count, leaving_out=silent)
         return nearest(states, store.gather(hits).states, 1)[0].flatten()
 
-    def _read(self, passages: Sequence[str]) -> list[Tensor]:
-        read = []
+    def reading(self) -> Iterator[tuple[int, int]]:
+        """Read the general text now: how many of its passages are read, of how many.
+
+        Nothing comes where that was done before.  Closing the iterator early leaves it undone.
+        """
+        if self._general:
+            return
+        passages = held_out_passages()
+        read: list[Tensor] = []
         for passage in passages:
             ids = self._host.encode(passage)[:_MOST_TOKENS]
             parts = record(self._host, ids, self._settings, self._projection)
             read.append(torch.cat([part.states for part in parts]).to(self._host.device))
-        return read
+            yield len(read), len(passages)
+        self._general, self._scale = read, spread(torch.cat(read))

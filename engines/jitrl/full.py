@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import secrets
 import tempfile
 import time
@@ -17,7 +18,7 @@ from engines.abilities import Feedback, Rating, Recall
 from engines.atomic import write_failure
 from engines.host import ModelHost
 from engines.jitrl import stored
-from engines.jitrl.answers import LastAnswer, with_context
+from engines.jitrl.answers import LastAnswer, Watched, with_context
 from engines.jitrl.calibration import Calibration
 from engines.jitrl.citing import cited
 from engines.jitrl.knowledge import Knowledge, loaded
@@ -27,12 +28,17 @@ from engines.jitrl.recalling import loss_by, recalled
 from engines.jitrl.recording import Projection, layer_index
 from engines.jitrl.search import ChunkHit
 from engines.jitrl.settings import JitRLFullSettings
-from engines.jitrl.state_reading import check_settings, report_on, written
+from engines.jitrl.state_reading import (
+    check_settings,
+    chunks_of,
+    gate_reading,
+    report_on,
+    written,
+)
 from engines.jitrl.steering import Steering, question_place, question_state
 from engines.protocol import (
     CheckpointError,
     Document,
-    DocumentError,
     EngineError,
     LearnReport,
     Piece,
@@ -43,6 +49,8 @@ from engines.protocol import (
 )
 
 STRENGTH_LIMIT = 32.0  # nats
+
+NOTHING_NEAR = "Nothing stored was near enough to move a token: the answer is the model's own."
 
 
 class JitRLFullEngine:
@@ -118,7 +126,7 @@ class JitRLFullEngine:
     def learn(self, document: Document) -> Generator[Progress | LearnReport, None, None]:
         """Read ``document`` and store its states; closing early leaves no trace and no file."""
         self._check_idle()
-        self._check_new(document)
+        self._knowledge.ledger.check_new(document)
         self._learning = True
         try:
             report = yield from self._stored(document)
@@ -126,22 +134,10 @@ class JitRLFullEngine:
             self._learning = False
         yield report
 
-    def _check_new(self, document: Document) -> None:
-        if document.id in self._knowledge.ledger:
-            raise DocumentError(
-                f"'{document.title}' is learned already: forget it first to learn it anew.",
-                document.path,
-            )
-        if not has_words(document.text):
-            raise DocumentError(
-                f"'{document.title}' has no words to find it by: give it a sentence or two.",
-                document.path,
-            )
-
     def _stored(self, document: Document) -> Generator[Progress, None, LearnReport]:
         began = time.perf_counter()
-        yield Progress("cutting", 0.0, 0.0)
-        chunks = list(self._knowledge.library.cutting(document))
+        yield from gate_reading(self._calibration)
+        chunks = yield from chunks_of(self._knowledge.library, document)
         path = self._workplace() / f"{secrets.token_hex(8)}.safetensors"
         try:
             tokens, loss = yield from written(
@@ -189,7 +185,8 @@ class JitRLFullEngine:
     def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
         """Stream an answer whose logits near states move; the first piece tells the chunks.
 
-        Where chunks come near only while the answer grows, a nudge doesn't name them.
+        Where chunks come near only while the answer grows, a nudge doesn't name them.  Where
+        nothing was moved, a last piece tells the retrieval anew, with a note that says so.
         """
         question = query_of(turns)
         if not self._anything_counts or not has_words(question):
@@ -246,7 +243,9 @@ class JitRLFullEngine:
     ) -> Iterator[Piece]:
         prompt = self.host.fit(turns, sampling.max_new_tokens)
         answer = ""
-        pieces = self.host.generate(prompt, sampling, around=steering.around, adjuster=steering)
+        watched = Watched(steering)
+        may_move = self._reach() > 0
+        pieces = self.host.generate(prompt, sampling, around=steering.around, adjuster=watched)
         self._last = None
         first = True
         try:
@@ -264,9 +263,12 @@ class JitRLFullEngine:
         told = told or self._told(question, steering.shown or ())
         if first:
             yield Piece("", tokens=0, retrieval=told)
-        rests_on = cited(answer, [p for p in told.passages if p.reference is not None])
+        in_prompt = [passage for passage in told.passages if passage.reference is not None]
+        rests_on = cited(answer, in_prompt)
         if rests_on.citations:
             yield Piece(rests_on.marker, tokens=0, citations=rests_on.citations)
+        if may_move and not (watched.moved or in_prompt):
+            yield Piece("", tokens=0, retrieval=dataclasses.replace(told, note=NOTHING_NEAR))
 
     @property
     def feedback(self) -> tuple[Feedback, ...]:

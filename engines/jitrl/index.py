@@ -30,13 +30,22 @@ class Hit:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class CountedPassages:
+    """The terms of some passages of a document: counts [passages, hashed columns]."""
+
+    words: csr_array
+    ngrams: csr_array | None
+
+
 class PassageIndex:
     """Passages of documents, ranked by what they share with a query.
 
-    ``add`` and ``remove`` cost what the document itself is long: its terms are counted
-    under hashed columns, so that nothing of the other documents changes.  The weights, which
-    depend on how rare a term is in the whole store, are computed anew by the first search
-    after a change, in one vectorised step.
+    ``add`` costs what the document itself is long and ``remove`` next to nothing: terms are
+    counted under hashed columns, so that no text of another document is read again and no
+    count of it changes.  How rare a term is depends on the whole store, so the first search
+    after any number of changes weighs all counts anew: that grows with the distinct terms of
+    all passages, in a few vectorised steps.  Further searches read the query's terms alone.
 
     A ``bm25`` or ``hybrid`` score is the share (0..1) of the query's information, by idf,
     that the passage holds: ``bm25`` by words, ``hybrid`` by words and character n-grams
@@ -59,10 +68,21 @@ class PassageIndex:
 
     def add(self, document_id: str, texts: Sequence[str]) -> None:
         """Take the passages of a document in, in place of those it had."""
-        counted = _counts(words, texts)
-        if self._counts_ngrams:
-            self._ngram_counts[document_id] = _counts(ngrams, texts)
-        self._word_counts[document_id] = counted
+        self.add_counted(document_id, [self.counted(texts)])
+
+    def counted(self, texts: Sequence[str]) -> CountedPassages:
+        """The terms of passages that are to be added; nothing is added."""
+        by_ngrams = _counts(ngrams, texts) if self._counts_ngrams else None
+        return CountedPassages(_counts(words, texts), by_ngrams)
+
+    def add_counted(self, document_id: str, parts: Sequence[CountedPassages]) -> None:
+        """``add`` for passages that were counted a few at a time, in their order."""
+        parts = parts or [self.counted([])]
+        by_words = _joined([part.words for part in parts])
+        by_ngrams = [part.ngrams for part in parts if part.ngrams is not None]
+        if by_ngrams:
+            self._ngram_counts[document_id] = _joined(by_ngrams)
+        self._word_counts[document_id] = by_words
         self._weighted = None
 
     def remove(self, document_id: str) -> None:
@@ -162,4 +182,8 @@ def _counts(analyse: _Analyse, texts: Sequence[str]) -> csr_array:
 
 
 def _stacked(counts: dict[str, csr_array], order: Sequence[str]) -> csr_array:
-    return vstack([counts[document_id] for document_id in order], format="csr")
+    return _joined([counts[document_id] for document_id in order])
+
+
+def _joined(counts: Sequence[csr_array]) -> csr_array:
+    return counts[0] if len(counts) == 1 else vstack(counts, format="csr")

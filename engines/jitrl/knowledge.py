@@ -31,7 +31,7 @@ class Knowledge:
     def __init__(self, host: ModelHost, settings: JitRLFullSettings) -> None:
         self._host = host
         self.store = StateStore(host.device)
-        self.library = Library(host.tokenizer, settings.passages)
+        self.library = Library(host.tokenizer, settings.passages, searched=False)
         self.returns = Returns()
         self.ledger = Ledger()
 
@@ -138,11 +138,13 @@ def _restored(
 ) -> Knowledge:
     entries = stored.entries_of(manifest)
     for report in (entry.report for entry in entries):
+        stored.check_text(report, parts[report.id])
         knowledge.library.restore(report.id, report.title, parts[report.id])
         file = knowledge.open(files[f"{report.id}{_STATES}"])
         chunks = len(knowledge.library.passages(report.id))
-        found = (file.tokens, file.width, file.chunks, chunks)
-        if found != (report.tokens - 1, kind["width"], report.chunks, report.chunks):
+        found = (file.metadata["document"], file.tokens, file.width, file.chunks, chunks)
+        shape = (report.tokens - 1, kind["width"], report.chunks, report.chunks)
+        if found != (report.id, *shape):
             raise ValueError(f"the states of '{report.title}' don't fit its report")
         knowledge.store.add(report.id, file)
     tokens = {name: file.tokens for name, file in knowledge.store.documents.items()}

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from engines.protocol import EngineError, LearnReport
+from engines.jitrl.question import has_words
+from engines.protocol import Document, DocumentError, EngineError, LearnReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,25 @@ class Ledger:
             if entry.report.id == document_id:
                 return position
         raise EngineError(f"No learned document has the id '{document_id}'.")
+
+    def check_new(self, document: Document) -> None:
+        """Raise ``DocumentError`` for one that is here already, has no word or isn't text."""
+        if document.id in self:
+            raise DocumentError(
+                f"'{document.title}' is learned already: forget it first to learn it anew.",
+                document.path,
+            )
+        if any("\ud800" <= letter <= "\udfff" for letter in document.text):
+            raise DocumentError(
+                f"'{document.title}' holds half a character (a lone surrogate): make it with "
+                "Document.from_text, which replaces these.",
+                document.path,
+            )
+        if not has_words(document.text):
+            raise DocumentError(
+                f"'{document.title}' has no words to find it by: give it a sentence or two.",
+                document.path,
+            )
 
     def add(self, entry: Entry) -> None:
         """Put a document at the end."""

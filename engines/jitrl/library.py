@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from engines.jitrl.chunks import Chunk, cut
-from engines.jitrl.index import PassageIndex
+from engines.jitrl.index import CountedPassages, PassageIndex
 from engines.jitrl.settings import PassageSettings
 from engines.protocol import Document, EngineError, Passage
+
+_COUNTED_AT_ONCE = 16  # chunks: each call costs something besides what it counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +27,22 @@ class _Held:
 class Library:
     """What documents there are, and which of their chunks answer a question.
 
-    Each chunk is looked up by its own words and its document's title.
+    Each chunk is looked up by its own words and its document's title.  One that is not
+    ``searched`` keeps the texts and chunks alone, and nothing is found in it.
     """
 
-    def __init__(self, tokenizer: Any, settings: PassageSettings) -> None:
+    def __init__(self, tokenizer: Any, settings: PassageSettings, *, searched: bool = True) -> None:
         self._tokenizer = tokenizer
         self._settings = settings
         self._held: dict[str, _Held] = {}
-        self._index = PassageIndex(settings)
+        self._index = PassageIndex(settings) if searched else None
 
     def __contains__(self, document_id: object) -> bool:
         return document_id in self._held
 
     def __len__(self) -> int:
         """How many chunks there are."""
-        return len(self._index)
+        return sum(len(held.chunks) for held in self._held.values())
 
     def cutting(self, document: Document) -> Iterator[Chunk]:
         """The chunks of ``document``, one at a time; nothing is added."""
@@ -50,6 +53,26 @@ class Library:
             overlap_tokens=self._settings.overlap_tokens,
         )
 
+    def adding(self, document: Document) -> Iterator[Chunk]:
+        """As ``cutting``, and ``document`` is taken in when the iterator comes to its end.
+
+        Its words are counted on the way, so each step costs a few chunks' length.  Closing
+        the iterator before its end leaves the library as it was.
+        """
+        chunks: list[Chunk] = []
+        parts: list[CountedPassages] = []
+        for chunk in self.cutting(document):
+            chunks.append(chunk)
+            if self._index is not None and len(chunks) % _COUNTED_AT_ONCE == 0:
+                some = chunks[-_COUNTED_AT_ONCE:]
+                parts.append(self._index.counted(_texts(document.title, document.text, some)))
+            yield chunk
+        if self._index is not None:
+            rest = chunks[len(parts) * _COUNTED_AT_ONCE :]
+            parts.append(self._index.counted(_texts(document.title, document.text, rest)))
+            self._index.add_counted(document.id, parts)
+        self._held[document.id] = _Held(document.title, document.text, tuple(chunks))
+
     def add(self, document_id: str, title: str, text: str, chunks: Sequence[Chunk]) -> None:
         """Take a document in, in place of one with the same id; all of it or nothing.
 
@@ -58,7 +81,8 @@ class Library:
         """
         for chunk in chunks:
             _check(chunk, text)
-        self._index.add(document_id, [f"{title}\n{text[c.start : c.end]}" for c in chunks])
+        if self._index is not None:
+            self._index.add(document_id, _texts(title, text, chunks))
         self._held[document_id] = _Held(title, text, tuple(chunks))
 
     def remove(self, document_id: str) -> None:
@@ -68,7 +92,8 @@ class Library:
             EngineError: if it is not there.
         """
         self._of(document_id)
-        self._index.remove(document_id)
+        if self._index is not None:
+            self._index.remove(document_id)
         del self._held[document_id]
 
     def search(
@@ -79,6 +104,8 @@ class Library:
         ``top_k`` is the setting's where it is None.
         """
         count = self._settings.top_k if top_k is None else top_k
+        if self._index is None:
+            return ()
         hits = self._index.search(query, count, leaving_out=leaving_out)
         return tuple(self._passage(hit.document_id, hit.number, hit.score) for hit in hits)
 
@@ -147,6 +174,11 @@ class Library:
 
 
 _NOTHING = torch.empty(0, dtype=torch.uint8)
+
+
+def _texts(title: str, text: str, chunks: Sequence[Chunk]) -> list[str]:
+    """What the chunks are looked up by."""
+    return [f"{title}\n{text[chunk.start : chunk.end]}" for chunk in chunks]
 
 
 def _check(chunk: Chunk, text: str) -> None:

@@ -13,7 +13,6 @@ from engines import checkpoints
 from engines.host import ModelHost
 from engines.jitrl import stored
 from engines.jitrl.bias import WordBias
-from engines.jitrl.chunks import Chunk
 from engines.jitrl.citing import cited
 from engines.jitrl.context import Context, with_passages
 from engines.jitrl.ledger import Entry, Ledger
@@ -23,7 +22,6 @@ from engines.jitrl.rarity import WordRarity
 from engines.jitrl.settings import JitRLMVPSettings
 from engines.protocol import (
     Document,
-    DocumentError,
     EngineError,
     LearnReport,
     Piece,
@@ -34,6 +32,7 @@ from engines.protocol import (
 )
 
 STRENGTH_LIMIT = 10.0  # nats
+_AT_ONCE = 20_000  # characters that are tokenised in one call
 
 NOTHING_LEARNED = "Nothing that is learned counts now: the answer is the model's own."
 NOTHING_FOUND = "Nothing relevant was found: the answer is the model's own."
@@ -99,7 +98,7 @@ class JitRLMVPEngine:
     def learn(self, document: Document) -> Generator[Progress | LearnReport, None, None]:
         """Cut ``document`` into passages and take them in; closing early leaves no trace."""
         self._check_idle()
-        self._check_new(document)
+        self._ledger.check_new(document)
         self._learning = True
         try:
             report = yield from self._passages_of(document)
@@ -107,35 +106,31 @@ class JitRLMVPEngine:
             self._learning = False
         yield report
 
-    def _check_new(self, document: Document) -> None:
-        if document.id in self._ledger:
-            raise DocumentError(
-                f"'{document.title}' is learned already: forget it first to learn it anew.",
-                document.path,
-            )
-        if not has_words(document.text):
-            raise DocumentError(
-                f"'{document.title}' has no words to find it by: give it a sentence or two.",
-                document.path,
-            )
-
     def _passages_of(self, document: Document) -> Generator[Progress, None, LearnReport]:
         began = time.perf_counter()
         yield Progress("reading", 0.0, 0.0)
-        tokens = len(self.host.encode(document.text))
-        chunks: list[Chunk] = []
-        for chunk in self._library.cutting(document):
-            chunks.append(chunk)
+        text = document.text
+        last = len(text.rstrip())
+        tokens = chunks = read = 0
+        for chunks, chunk in enumerate(self._library.adding(document), start=1):
+            tokens += self._tokens_in(text, read, chunk.end)
+            read = chunk.end
             seconds = time.perf_counter() - began
-            done = min(1.0, chunk.end / len(document.text))
-            yield Progress("cutting", done, seconds, step=len(chunks), tokens=tokens)
-        seconds = time.perf_counter() - began
-        yield Progress("indexing", 1.0, seconds, step=len(chunks), tokens=tokens)
-        # From here on there is no event, so what is begun is finished.
-        self._library.add(document.id, document.title, document.text, chunks)
-        report = _report(document, tokens, len(chunks), time.perf_counter() - began)
+            yield Progress("cutting", read / last, seconds, step=chunks, tokens_seen=tokens)
+        # The library has it now, and there is no event until the ledger has it too.
+        tokens += self._tokens_in(text, read, len(text))
+        report = _report(document, tokens, chunks, time.perf_counter() - began)
         self._ledger.add(Entry(report, self._size(document.id)))
         return report
+
+    def _tokens_in(self, text: str, start: int, end: int) -> int:
+        """How many tokens a part of a text has; nothing long is tokenised at once."""
+        parts = [text[at : min(at + _AT_ONCE, end)] for at in range(start, end, _AT_ONCE)]
+        encode = self.host.tokenizer
+        return sum(
+            len(encode(part, add_special_tokens=False, verbose=False)["input_ids"])
+            for part in parts
+        )
 
     def _size(self, document_id: str) -> int:
         tensors = self._library.tensors(document_id).values()
@@ -266,6 +261,7 @@ class JitRLMVPEngine:
         with stored.sound(folder):
             entries = stored.entries_of(manifest)
             for report in (entry.report for entry in entries):
+                stored.check_text(report, parts[report.id])
                 library.restore(report.id, report.title, parts[report.id])
                 if len(library.passages(report.id)) != report.chunks:
                     raise ValueError(f"'{report.title}' has not {report.chunks} chunks")

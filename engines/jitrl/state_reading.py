@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from engines.host import ModelHost
+from engines.jitrl.calibration import Calibration
 from engines.jitrl.chunks import Chunk
+from engines.jitrl.library import Library
 from engines.jitrl.recording import (
     Projection,
     chunk_numbers,
@@ -19,6 +21,25 @@ from engines.jitrl.recording import (
 from engines.jitrl.settings import JitRLFullSettings
 from engines.jitrl.state_file import StateWriter
 from engines.protocol import Document, DocumentError, EngineError, LearnReport, Progress
+
+
+def gate_reading(calibration: Calibration) -> Iterator[Progress]:
+    """Read the general text that sets the gate, if that wasn't done: no answer waits for it."""
+    began = time.perf_counter()
+    for done, steps in calibration.reading():
+        seconds = time.perf_counter() - began
+        yield Progress("calibrating the gate, once", 0.0, seconds, step=done, steps=steps)
+
+
+def chunks_of(library: Library, document: Document) -> Generator[Progress, None, list[Chunk]]:
+    """The chunks of ``document``, told one by one; nothing is added."""
+    began = time.perf_counter()
+    chunks: list[Chunk] = []
+    yield Progress("cutting", 0.0, 0.0)
+    for chunk in library.cutting(document):
+        chunks.append(chunk)
+        yield Progress("cutting", 0.0, time.perf_counter() - began, step=len(chunks))
+    return chunks
 
 
 def written(

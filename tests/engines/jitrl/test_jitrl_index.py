@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import bm25s
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
+from engines.jitrl import index as index_module
 from engines.jitrl.index import Hit, PassageIndex
 from engines.jitrl.settings import PassageSettings
 from engines.jitrl.terms import words
@@ -115,6 +119,49 @@ def test_a_higher_min_score_leaves_weak_matches_out() -> None:
     query = "oranges, zebras, giraffes and antelopes"
     assert filled(PassageSettings(ranking="bm25")).search(query, 3)
     assert filled(PassageSettings(ranking="bm25", min_score=0.5)).search(query, 3) == []
+
+
+@every_kind
+def test_adding_reads_the_new_document_alone_and_searching_the_query_alone(
+    kind: PassageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    weighed: list[int] = []
+    own_counts, own_weigh = index_module._counts, PassageIndex._weigh
+
+    def counting(analyse: Callable[[str], list[str]], texts: Sequence[str]) -> csr_array:
+        read.extend(texts)
+        return own_counts(analyse, texts)
+
+    def weighing(self: PassageIndex) -> object:
+        weighed.append(len(self))
+        return own_weigh(self)
+
+    index = filled(kind)
+    monkeypatch.setattr(index_module, "_counts", counting)
+    monkeypatch.setattr(PassageIndex, "_weigh", weighing)
+    for number in range(3):
+        index.add(f"new {number}", [f"A lighter {number}."])
+        assert set(read) == {f"A lighter {number}."}
+        read.clear()
+    index.remove("fruit")
+    assert (read, weighed) == ([], [])
+    for query in ("the lamp", "the storm"):
+        index.search(query, 3)
+        assert set(read) == {query}
+        read.clear()
+    assert weighed == [6]  # once, by the first search after all four changes
+
+
+@every_kind
+def test_passages_counted_in_parts_are_found_as_if_counted_at_once(kind: PassageSettings) -> None:
+    whole, parts = filled(kind), filled(kind, {})
+    for document_id, texts in STORE.items():
+        parts.add_counted(document_id, [parts.counted([text]) for text in texts])
+    parts.add_counted("empty", [])
+    query = "the lamp and oranges in the village library"
+    assert parts.search(query, 5) == whole.search(query, 5)
+    assert len(parts) == len(whole)
 
 
 def test_an_unknown_document_can_not_be_removed() -> None:
