@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from engines.host import ModelHost
 from engines.jitrl.ledger import Entry
-from engines.protocol import CheckpointError
+from engines.protocol import CheckpointError, LearnReport
 from engines.reports import check_unique, report_of
 
 
@@ -49,6 +52,17 @@ def _entry(row: dict[str, Any]) -> Entry:
     if not isinstance(muted, bool) or not isinstance(size, int) or size < 0:
         raise TypeError(f"muted is {muted!r} and bytes {size!r}")
     return Entry(report_of(row), size, muted)
+
+
+def check_text(report: LearnReport, tensors: Mapping[str, Tensor]) -> None:
+    """Compare the ``text`` of a part (UTF-8 as uint8) with the id, which follows from it.
+
+    Raises:
+        KeyError, ValueError: if there is none, or it is another document's.
+    """
+    content = tensors["text"].cpu().numpy().tobytes()
+    if not hashlib.sha256(content).hexdigest().startswith(report.id):
+        raise ValueError(f"the text of '{report.title}' is another document's")
 
 
 @contextmanager
