@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engines import catalogue, checkpoints
-from engines.abilities import HasAlpha, HasLedger, HasStrength
+from engines.abilities import HasAlpha, HasLedger, HasStrength, TakesFeedback
 from engines.atomic import write_failure
 from engines.locks import BusyError, locked
 from engines.protocol import Engine, EngineError
@@ -146,8 +146,9 @@ class Autosave:
 
 
 def _mark(engine: Engine) -> object:
-    """What tells whether anything was learned, forgotten, muted, moved or dialled."""
+    """What tells whether anything was learned, forgotten, muted, moved, dialled or rated."""
     alpha = engine.alpha if isinstance(engine, HasAlpha) else None
     strength = engine.strength if isinstance(engine, HasStrength) else None
     muted = engine.muted if isinstance(engine, HasLedger) else frozenset()
-    return tuple(engine.documents), alpha, strength, muted
+    feedback = engine.feedback if isinstance(engine, TakesFeedback) else ()
+    return tuple(engine.documents), alpha, strength, muted, feedback

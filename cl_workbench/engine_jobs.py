@@ -33,6 +33,7 @@ from engines.abilities import (
     MeasuresRecall,
     Retrieves,
     Studies,
+    TakesFeedback,
 )
 from engines.documents import UnreadableDocument
 from engines.protocol import (
@@ -58,6 +59,7 @@ Decide = Callable[[Stop], Decision | None]
 
 _ABILITIES = (
     HasAlpha, HasLedger, HasStrength, MeasuresRecall, Retrieves, Studies, ForeseesInterference,
+    TakesFeedback,
 )  # fmt: skip
 
 
@@ -73,6 +75,8 @@ def state_of(engine: Engine) -> EngineState:
     if isinstance(engine, HasStrength):
         strength, limit = float(engine.strength), float(engine.strength_limit)
         state = replace(state, strength=strength, strength_limit=limit)
+    if isinstance(engine, TakesFeedback):
+        state = replace(state, feedback=engine.feedback)
     if isinstance(engine, HasLedger):
         sizes = {report.id: engine.bytes_of(report.id) for report in ledger}
         state = replace(state, muted=engine.muted, bytes_of=sizes)
@@ -183,9 +187,13 @@ class AnswerJob:
         self._retrieval: Retrieval | None = None
         self._citations: list[Citation] = []
         self._nudges: list[Nudge] = []
+        self._spans: list[tuple[int, int]] = []
 
-    def run(self, reply: Callable[[], Iterator[Piece]], sentence: Sentence) -> None:
-        """Stream the pieces of ``reply``; a failure ends the answer with one sentence."""
+    def run(self, reply: Callable[[], Iterator[Piece]], sentence: Sentence) -> bool:
+        """Stream the pieces of ``reply``; a failure ends the answer with one sentence.
+
+        True if the answer came to its own end.
+        """
         self._emit(AnswerBegan(self._number, self._voice))
         began = self._clock()
         failure = None
@@ -198,9 +206,10 @@ class AnswerJob:
         self._emit(
             AnswerEnded(
                 self._number, text, self._tokens, seconds, cancelled, failure,
-                self._retrieval, tuple(self._citations), tuple(self._nudges),
+                self._retrieval, tuple(self._citations), tuple(self._nudges), tuple(self._spans),
             )
         )  # fmt: skip
+        return failure is None and not cancelled
 
     def _stream(self, pieces: Iterator[Piece]) -> bool:
         """True if the answer came to its own end."""
@@ -220,7 +229,9 @@ class AnswerJob:
         self._retrieval = piece.retrieval or self._retrieval
         self._citations += piece.citations
         if piece.nudge is not None:
+            begin = sum(map(len, self._parts))
             self._nudges.append(piece.nudge)
+            self._spans.append((begin, begin + len(piece.text)))
 
 
 class StreamJob:

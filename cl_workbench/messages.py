@@ -8,6 +8,7 @@ from typing import Literal
 
 from textual.message import Message
 
+from engines.abilities import Feedback
 from engines.protocol import Citation, LearnReport, Nudge, Progress, Retrieval
 
 Voice = Literal["learned", "base"]
@@ -31,7 +32,8 @@ class EngineState:
 
     ``abilities`` are the names of the protocols in ``engines.abilities`` that it keeps.
     Where it keeps ``HasLedger``, ``muted`` holds the ids of documents that don't count now,
-    and ``bytes_of`` the size of what is kept of each, by id.
+    and ``bytes_of`` the size of what is kept of each, by id.  ``feedback`` are the verdicts in
+    force, where it takes any.
     """
 
     engine: str
@@ -42,6 +44,7 @@ class EngineState:
     bytes_of: Mapping[str, int] = field(default_factory=dict)
     strength: float | None = None
     strength_limit: float = 0.0
+    feedback: tuple[Feedback, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,8 @@ class AnswerText:
 class AnswerEnded:
     """The answer is over; ``failure`` is one sentence where it broke off.
 
-    ``retrieval``, ``citations`` and ``nudges`` are what its pieces carried.
+    ``retrieval``, ``citations`` and ``nudges`` are what its pieces carried; ``spans`` are
+    start and end in ``text`` of the piece of each nudge, empty where its token had no words.
     """
 
     number: int
@@ -176,6 +180,15 @@ class AnswerEnded:
     retrieval: Retrieval | None = None
     citations: tuple[Citation, ...] = ()
     nudges: tuple[Nudge, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """A person's verdict on answer ``number`` was taken in."""
+
+    number: int
+    feedback: Feedback
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +225,7 @@ class JobFailed:
 Event = (
     WorkBegan | WorkEnded | Loading | EngineReady | EngineFailed | StateChanged | DialSet
     | LearnBegan | Learning | LearnDone | LearnFailed | LearnSummary
-    | AnswerBegan | AnswerText | AnswerEnded | Streamed | StreamEnded | Noted | JobFailed
+    | AnswerBegan | AnswerText | AnswerEnded | Rated | Streamed | StreamEnded | Noted | JobFailed
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cl_workbench import engine_jobs
+from cl_workbench import engine_jobs, rating_jobs
 from cl_workbench.autosave import Autosave
 from cl_workbench.messages import (
     EngineFailed,
@@ -30,6 +30,7 @@ from cl_workbench.messages import (
 )
 from cl_workbench.outbox import Outbox
 from cl_workbench.pauses import Pause
+from engines.abilities import Rating
 from engines.documents import ReadOptions, UnreadableDocument, expand_paths, read_or_fault
 from engines.protocol import (
     Decision,
@@ -126,6 +127,7 @@ class Session:
         self._cancelled_up_to = 0
         self._dropped: set[int] = set()
         self._answers = 0
+        self._latest: int | None = None  # the answer that the engine gave last, if whole
         self._host: Host | None = None
         self._engine: Engine | None = None
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
@@ -170,6 +172,8 @@ class Session:
         number = self._submitted + 1
 
         def run(stop: Callable[[], bool]) -> None:
+            if work == "answering":
+                self._latest = None  # a screen asks the engine something of its own
             job = engine_jobs.StreamJob(number, stop, self.outbox.put)
             job.run(lambda: steps(self._ready_engine()), self._sentence)
 
@@ -207,6 +211,16 @@ class Session:
     def set_strength(self, strength: float) -> None:
         """Set how strongly what is retrieved moves the logits; 0 is off."""
         self._submit_change(lambda engine: engine_jobs.set_strength(engine, strength))
+
+    def rate(self, number: int, rating: Rating) -> None:
+        """Take a verdict on answer ``number``; refused if the engine has answered since."""
+        self._submit_change(
+            lambda engine: rating_jobs.rate(engine, rating, number, latest=self._latest)
+        )
+
+    def undo_rating(self) -> None:
+        """Take the last verdict back."""
+        self._submit_change(rating_jobs.undo)
 
     def save(self, folder: Path) -> None:
         """Write the learned state into ``folder``."""
@@ -332,11 +346,14 @@ class Session:
     ) -> None:
         def reply() -> Iterator[Piece]:
             engine = self._ready_engine()
-            source = self._host if voice == "base" and self._host is not None else engine
-            return source.reply(turns, sampling)
+            if voice == "base" and self._host is not None:
+                return self._host.reply(turns, sampling)
+            self._latest = None
+            return engine.reply(turns, sampling)
 
         job = engine_jobs.AnswerJob(number, voice, stop, self.outbox.put, self._clock)
-        job.run(reply, self._sentence)
+        if job.run(reply, self._sentence) and voice == "learned":
+            self._latest = number
 
     def _ready_engine(self) -> Engine:
         if self._engine is None:

@@ -14,8 +14,13 @@ from widgets.plain_text import one_line, plain
 from widgets.sources import Source, source_lines
 
 Speaker = Literal["you", "base", "learned"]
+Verdict = Literal["up", "down"]
 MAX_BLOCKS = 200
 WAITING = "…"
+_RATED: dict[Verdict, tuple[str, str]] = {
+    "up": ("▲ rated up", "$success"),
+    "down": ("▼ rated down", "$warning"),
+}
 _STYLES: dict[str, str] = {"you": "bold", "base": "bold $primary", "learned": "bold $success"}
 
 
@@ -38,22 +43,25 @@ class Said(Vertical):
 
     def __init__(self, speaker: Speaker, heading: str, text: str = "") -> None:
         super().__init__(classes=f"-{speaker}")
+        self.speaker = speaker
         self._heading = Content.styled(one_line(heading), _STYLES[speaker])
         self.text = plain(text)
         self._body = Static(Content(self.text or WAITING), classes="said-text", markup=False)
         self._foot = Static("", classes="said-foot", markup=False)
         self._note = Static("", classes="said-note", markup=False)
         self._sources = Static("", classes="said-sources", markup=False)
-        for below in (self._note, self._sources, self._foot):
+        self._rating = Static("", classes="said-rating", markup=False)
+        for below in (self._note, self._sources, self._foot, self._rating):
             below.display = False
 
     def compose(self) -> ComposeResult:
-        """Heading, words, note, sources, foot."""
+        """Heading, words, note, sources, foot, rating."""
         yield Static(self._heading, classes="said-heading", markup=False)
         yield self._body
         yield self._note
         yield self._sources
         yield self._foot
+        yield self._rating
 
     def append(self, text: str) -> None:
         """Add a piece of the answer."""
@@ -70,6 +78,12 @@ class Said(Vertical):
         self._note.display = bool(note)
         self._sources.update(source_lines(sources))
         self._sources.display = bool(sources)
+
+    def mark_rating(self, verdict: Verdict | None) -> None:
+        """Say what a person thought of the answer; None takes it back."""
+        self._rating.display = verdict is not None
+        if verdict is not None:
+            self._rating.update(Content.styled(*_RATED[verdict]))
 
 
 class Comparison(Vertical):

@@ -32,7 +32,9 @@ class PassageRow:
     """One passage: ``number`` counts those of its document from 1.
 
     ``reference`` is the [n] that it has in the context, None if it was left out of it;
-    ``cited`` are start and end of each part of ``text`` that the answer rests on.
+    ``cited`` are start and end of each part of ``text`` that the answer rests on.  ``biased``
+    are tokens that it had raised before the answer began, ``moved`` those of the answer that
+    it lifted or lowered, the strongest first.
     """
 
     title: str
@@ -42,6 +44,26 @@ class PassageRow:
     reference: int | None = None
     cited: tuple[tuple[int, int], ...] = ()
     biased: tuple[BiasedToken, ...] = ()
+    moved: tuple[BiasedToken, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the rows tell besides rank, score and passage: only what differs among them."""
+
+    place: bool
+    lifts: bool
+
+    @classmethod
+    def of(cls, rows: Sequence[PassageRow]) -> Columns:
+        """The places where any is in the context, how many tokens each lifts where any does."""
+        return cls(any(row.reference for row in rows), any(row.moved for row in rows))
+
+    @property
+    def heading(self) -> str:
+        """The columns in words."""
+        place, lifts = "place, " if self.place else "", "tokens lifted, " if self.lifts else ""
+        return f"rank, score, {place}{lifts}passage:"
 
 
 class PassageList(OptionList):
@@ -55,8 +77,9 @@ class PassageList(OptionList):
 
     def __init__(self, rows: Sequence[PassageRow], *, widget_id: str | None = None) -> None:
         self.rows = tuple(rows)
+        columns = Columns.of(self.rows)
         super().__init__(
-            *(Option(_row(rank, row)) for rank, row in enumerate(self.rows, start=1)),
+            *(Option(_row(rank, row, columns)) for rank, row in enumerate(self.rows, start=1)),
             id=widget_id,
             markup=False,
         )
@@ -68,31 +91,40 @@ class PassageList(OptionList):
 
 
 def passage_text(row: PassageRow) -> Content:
-    """The whole passage under its title, the cited parts marked, and what it biased."""
-    place = f"[{row.reference}] in the context" if row.reference else "left out of the context"
+    """What the passage moved, then the whole of it under its title, the cited parts marked."""
+    place = f"[{row.reference}] in the context" if row.reference else "not in the context"
     heading = Content.assemble(
         (f"{one_line(row.title)}, passage {row.number:,}", "bold $success"),
         (f"   {place}", "$foreground 70%"),
     )
-    lines = [heading, _marked(row)]
-    if row.biased:
-        lines += [Content(), Content.styled(f"Biased by it: {biased(row.biased)}", "$accent")]
-    return Content("\n").join(lines)
+    lines = [heading]
+    for said, tokens in (
+        ("Lifted by it", [token for token in row.moved if token.amount > 0]),
+        ("Lowered by it", [token for token in row.moved if token.amount < 0]),
+        ("Biased by it", row.biased),
+    ):
+        if tokens:
+            lines.append(Content.styled(f"{said}: {biased(tokens)}", "$accent"))
+    return Content("\n").join([*lines, _marked(row)])
 
 
 def biased(tokens: Sequence[BiasedToken]) -> str:
     """Tokens with the nats that their logits were moved by, as in ``lamp +1.50 nats``."""
-    shown = [f"{_token(token.text)} {token.amount:+.2f}" for token in tokens[:MAX_TOKENS]]
+    shown = [f"{_token(token.text)} {_nats(token.amount)}" for token in tokens[:MAX_TOKENS]]
     more = len(tokens) - len(shown)
     return f"{', '.join(shown)} nats" + (f" and {more:,} more" if more else "")
 
 
-def _row(rank: int, row: PassageRow) -> Content:
+def _row(rank: int, row: PassageRow, columns: Columns) -> Content:
     place = f"[{row.reference}]" if row.reference else _LEFT_OUT
     style = "bold $accent" if row.reference else "$foreground 60%"
+    lifted = sum(token.amount > 0 for token in row.moved)
     return Content.assemble(
         (f"{rank:>2}  {figures.number(row.score, 3):>7}  ", "$foreground 80%"),
-        (f"{place:<{len(_LEFT_OUT)}}  ", style),
+        (f"{place:<{len(_LEFT_OUT)}}  ", style) if columns.place else "",
+        (f"{f'lifts {lifted}' if lifted else figures.ABSENT:<8}  ", "bold" if lifted else "")
+        if columns.lifts
+        else "",
         one_line(row.title),
         (f", passage {row.number:,}", "$foreground 70%"),
         ("  cited", "bold $success") if row.cited else "",
@@ -112,5 +144,12 @@ def _marked(row: PassageRow) -> Content:
     return Content.assemble(*(part for part in parts if part[0]))
 
 
+def _nats(amount: float) -> str:
+    return f"{amount:+.2f}" if abs(amount) >= 0.1 else f"{amount:+.1g}"
+
+
 def _token(text: str) -> str:
-    return one_line(text) or repr(text)
+    said = one_line(text)
+    if any(character.isalnum() for character in said):
+        return said
+    return f'"{said}"' if said else repr(text)

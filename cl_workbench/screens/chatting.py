@@ -9,6 +9,7 @@ from cl_workbench.screens.asking import Asking
 from cl_workbench.screens.drawing import Drawing
 from cl_workbench.screens.passages import PassagesScreen
 from cl_workbench.session import Session
+from engines.abilities import Rating
 from widgets.chat_panel import ChatPanel, KnowledgeLine
 from widgets.dial import Dial
 from widgets.workspace import Workspace
@@ -80,6 +81,19 @@ class Chatting(Screen[None]):
         """Show what was retrieved for the last answer, and what became of it."""
         if (answer := self._known.conversation.found) is not None:
             self.app.push_screen(PassagesScreen(answer))
+
+    def action_rate(self, rating: Rating) -> None:
+        """Take a verdict on the answer that one sees last."""
+        self._panes.turn_to("chat", focus=False)
+        conversation = self._known.conversation
+        if (refusal := conversation.not_to_rate) is not None:
+            self._tell(refusal, True)
+        elif (number := conversation.rate()) is not None:
+            self._session.rate(number, rating)
+
+    def action_undo_rating(self) -> None:
+        """Take the last verdict back."""
+        self._session.undo_rating()
 
     # The dial
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cl_workbench.messages import AnswerEnded, AnswerText
+from cl_workbench.messages import AnswerEnded, AnswerText, Rated
 from cl_workbench.screens.found import note_of, sources_of
+from engines.abilities import Feedback
 from engines.protocol import Turn
 from widgets import figures
 from widgets.chat_log import Said
+
+_Verdict = tuple[int, str, str, str]
 
 
 class Conversation:
@@ -16,7 +19,8 @@ class Conversation:
 
     Answers of a comparison are shown but are no turns: what the base said must not
     colour what the learned model says next.  ``found`` is the last answer on screen, if
-    passages were looked for.
+    passages were looked for.  The mark of a rating stands at its answer for as long as the
+    verdict is in force.
     """
 
     def __init__(self, opening: Sequence[Turn] = ()) -> None:
@@ -24,6 +28,9 @@ class Conversation:
         self._turns: list[Turn] = []
         self._blocks: dict[int, Said] = {}
         self._asked: set[int] = set()
+        self._last: tuple[AnswerEnded, Said] | None = None
+        self._rating: dict[int, Said] = {}
+        self._verdicts: dict[_Verdict, Said] = {}
         self.last_question = ""
         self.last_answer = ""
         self.found: AnswerEnded | None = None
@@ -65,6 +72,7 @@ class Conversation:
         if block is not None:
             block.finish(_foot(event), sources_of(event), note_of(event))
             self.found = event if event.retrieval is not None else None
+            self._last = (event, block)
         self.last_answer = event.text or self.last_answer
         if event.number in self._asked:
             self._asked.discard(event.number)
@@ -75,7 +83,42 @@ class Conversation:
         self._turns.clear()
         self._asked.clear()
         self._blocks.clear()
-        self.found = None
+        self._rating.clear()
+        self._verdicts.clear()
+        self.found = self._last = None
+
+    @property
+    def not_to_rate(self) -> str | None:
+        """One sentence why the last answer on screen can't be rated, or None."""
+        if self.waiting:
+            return "The last answer is not finished: rate it when it is."
+        if self._last is None:
+            return "There is no answer to rate: ask a question first."
+        event, block = self._last
+        if block.speaker == "base":
+            return "The last answer is the base model's: only a learned one can be rated."
+        if event.cancelled or event.failure is not None:
+            return "The last answer was cut short: ask again, then rate the answer."
+        return None
+
+    def rate(self) -> int | None:
+        """The number of the last answer, which waits for its verdict from now on."""
+        if self._last is None:
+            return None
+        event, block = self._last
+        self._rating[event.number] = block
+        return event.number
+
+    def rated(self, event: Rated) -> None:
+        """A verdict was taken in; ``show_verdicts`` draws it."""
+        if block := self._rating.pop(event.number, None):
+            self._verdicts[_verdict(event.feedback)] = block
+
+    def show_verdicts(self, feedback: Sequence[Feedback]) -> None:
+        """Mark the answers whose verdicts are in force, and no others."""
+        in_force = {_verdict(each): each.rating for each in feedback}
+        for verdict, block in self._verdicts.items():
+            block.mark_rating(in_force.get(verdict))
 
     def _keep(self, event: AnswerEnded) -> None:
         if event.text.strip():
@@ -83,6 +126,11 @@ class Conversation:
         elif self._turns and self._turns[-1].role == "user":
             # Without an answer the question would stand before the next one, unanswered.
             self._turns.pop()
+
+
+def _verdict(feedback: Feedback) -> _Verdict:
+    # Its counts follow what is forgotten later, and a number is given again after an undo.
+    return feedback.number, feedback.rating, feedback.rated_at, feedback.question
 
 
 def _foot(event: AnswerEnded) -> str:

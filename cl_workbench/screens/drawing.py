@@ -25,6 +25,7 @@ from cl_workbench.messages import (
     Loading,
     ModelFacts,
     Noted,
+    Rated,
     StateChanged,
     Streamed,
     Work,
@@ -98,6 +99,7 @@ class Drawing:
             AnswerBegan: lambda event: None,
             AnswerText: self.conversation.add,
             AnswerEnded: self.conversation.end,
+            Rated: self.conversation.rated,
             Noted: lambda event: self._tell(event.text, False),
             JobFailed: lambda event: self._tell(event.sentence, True),
         }
@@ -190,6 +192,11 @@ class Drawing:
         """Whether the engine keeps the protocol ``ability`` of ``engines.abilities``."""
         return self.state is not None and ability in self.state.abilities
 
+    @property
+    def rated(self) -> bool:
+        """Whether there is a verdict that can be taken back."""
+        return self.state is not None and bool(self.state.feedback)
+
     def switch_voice(self) -> None:
         """Let the base model answer, or the learned one again."""
         self.uses_learned = not self.uses_learned
@@ -269,6 +276,7 @@ class Drawing:
         self._status.muted = len(state.muted)
         self._workspace.ledger.keeps_apart = self.can("HasLedger")
         self._workspace.ledger.show_entries(learning.ledger_entries(state, self._budgets))
+        self.conversation.show_verdicts(state.feedback)
         self._draw_marks()
         self._draw_knowledge()
         shown = self._current

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cl_workbench.messages import AnswerEnded
 from engines.protocol import Citation, Nudge, Passage, Retrieval
+from widgets.lifted_answer import MovedToken, strongest_first
 from widgets.passages import BiasedToken, PassageRow, biased
 from widgets.sources import Source
 
@@ -23,8 +24,19 @@ def note_of(event: AnswerEnded) -> str:
     return (event.retrieval.note or "") if event.retrieval is not None else ""
 
 
-def passage_rows(retrieval: Retrieval, citations: Sequence[Citation]) -> tuple[PassageRow, ...]:
-    """The passages in the order of their rank, with what is cited of each."""
+def moved_tokens(event: AnswerEnded) -> tuple[MovedToken, ...]:
+    """The tokens of the answer that were lifted or lowered, in their order."""
+    return tuple(
+        MovedToken(nudge.text, nudge.amount, begin, end, nudge.passages)
+        for nudge, (begin, end) in zip(event.nudges, event.spans, strict=True)
+        if nudge.amount
+    )
+
+
+def passage_rows(
+    retrieval: Retrieval, citations: Sequence[Citation], moved: Sequence[MovedToken] = ()
+) -> tuple[PassageRow, ...]:
+    """The passages in the order of their rank, with what is cited and was moved by each."""
     return tuple(
         PassageRow(
             passage.title,
@@ -34,22 +46,24 @@ def passage_rows(retrieval: Retrieval, citations: Sequence[Citation]) -> tuple[P
             passage.reference,
             _cited_spans(passage, citations),
             tuple(_token(nudge) for nudge in retrieval.nudges if index in nudge.passages),
+            _said([token for token in moved if index in token.passages]),
         )
         for index, passage in enumerate(retrieval.passages)
     )
 
 
-def bias_lines(retrieval: Retrieval, nudges: Sequence[Nudge]) -> tuple[str, ...]:
-    """What was biased from the start and in the answer's own tokens, a line for each."""
+def bias_lines(retrieval: Retrieval, moved: Sequence[MovedToken]) -> tuple[str, ...]:
+    """What was biased from the start, and what in the answer none of the passages tells of."""
     lines = []
     if retrieval.nudges:
         lines.append(f"Biased from the start: {biased([*map(_token, retrieval.nudges)])}.")
-    if nudges:
-        strongest = sorted(nudges, key=lambda nudge: abs(nudge.amount))
-        by_text = {nudge.text: nudge for nudge in strongest}
-        said = [_token(by_text[text]) for text in dict.fromkeys(n.text for n in nudges)]
-        lines.append(f"In the answer: {biased(said)}.")
-    return tuple(lines) or ("No logits were moved.",)
+    if others := [token for token in moved if not token.passages]:
+        lines.append(f"Moved by none of these: {biased(_said(others))}.")
+    return tuple(lines) if lines or moved else ("No logits were moved.",)
+
+
+def _said(moved: Sequence[MovedToken]) -> tuple[BiasedToken, ...]:
+    return tuple(BiasedToken(token.text, token.amount) for token in strongest_first(moved))
 
 
 def _token(nudge: Nudge) -> BiasedToken:

@@ -6,6 +6,7 @@ from textual.binding import Binding, BindingType
 
 ALPHA = Binding.Group("α", compact=True)
 BIAS = Binding.Group("bias", compact=True)
+RATING = Binding.Group("rate", compact=True)
 MOVES_FOCUS = frozenset({"chat", "filter", "new_conversation", "pane"})
 """These keys have priority: the application acts on them before it hands on the next key,
 which would else go to the pane that was left.  A line that is typed in keeps its letters."""
@@ -43,6 +44,18 @@ BINDINGS: list[BindingType] = [
     Binding(
         "P", "passages", "passages", id="passages",
         tooltip="Show the passages that were found for the last answer",
+    ),
+    Binding(
+        "plus", "rate('up')", "rate up", id="rate.up", group=RATING, key_display="+",
+        tooltip="Thumbs up for the last answer: what it rests on counts more",
+    ),
+    Binding(
+        "minus", "rate('down')", "rate down", id="rate.down", group=RATING, key_display="-",
+        tooltip="Thumbs down for the last answer: what it rests on counts less",
+    ),
+    Binding(
+        "u", "undo_rating", "undo rating", id="rate.undo", group=RATING,
+        tooltip="Take the last rating back",
     ),
     Binding(
         "x", "forget", "forget", id="forget",

@@ -22,7 +22,7 @@ def details_text(details: Details) -> Content:
     lines += [
         _plain(f"saved {time_text(saved.saved_at)}, {size_text(saved.bytes)}"),
         _plain(f"{saved.engine or figures.ABSENT} on {saved.model or 'an unnamed model'}"),
-        _plain(f"α {figures.number(saved.alpha)}"),
+        *_dial(details),
         Content(),
     ]
     documents = [_document(document) for document in details.documents]
@@ -35,7 +35,8 @@ def comparison_text(comparison: Comparison) -> Content:
     lines = [_heading(f"{a.name} and {b.name}")]
     if not comparison.same_model:
         lines.append(Content.styled("They were learned by different models.", "$warning"))
-    lines.append(_plain(f"α {figures.number(a.alpha)} and {figures.number(b.alpha)}"))
+    if (a.alpha, b.alpha) != (None, None):
+        lines.append(_plain(f"α {figures.number(a.alpha)} and {figures.number(b.alpha)}"))
     lines += _section("In both", (_pair(*pair) for pair in comparison.both))
     lines += _section(f"Only in {a.name}", map(_document, comparison.only_a))
     lines += _section(f"Only in {b.name}", map(_document, comparison.only_b))
@@ -54,10 +55,18 @@ def saved_cells(saved: Saved) -> tuple[str, ...]:
         saved.name,
         time_text(saved.saved_at),
         str(saved.documents),
-        figures.number(saved.alpha),
+        "" if saved.alpha is None else figures.number(saved.alpha),
         saved.model or figures.ABSENT,
         size_text(saved.bytes),
     )
+
+
+def _dial(details: Details) -> list[Content]:
+    """Where the dial stood, or how strongly it was set to bias; nothing for a state without."""
+    if details.saved.alpha is not None:
+        return [_plain(f"α {figures.number(details.saved.alpha)}")]
+    strength = (details.settings or {}).get("strength")
+    return [_plain(f"{figures.bias(strength)} as set")] if type(strength) in {int, float} else []
 
 
 def _section(title: str, lines: Iterable[Content]) -> list[Content]:

@@ -132,6 +132,8 @@ class WorkbenchScreen(Chatting):
             "preview_alpha": known.can("HasAlpha"),
             "strength": known.can("HasStrength") and not known.can("HasAlpha"),
             "passages": known.conversation.found is not None,
+            "rate": known.can("TakesFeedback") and not self._typing,
+            "undo_rating": known.can("TakesFeedback") and known.rated,
             "study": known.can("Studies"),
             "knock_out": known.learned_count > 0 and known.can("HasLedger"),
             "copy_answer": bool(known.conversation.last_answer),
@@ -141,11 +143,13 @@ class WorkbenchScreen(Chatting):
     def offers(self, action: str) -> bool:
         """Whether ``action``, as written in a binding, can be done now."""
         name = action.partition("(")[0]
+        if name == "rate":
+            return self._known.can("TakesFeedback")
         return name in MOVES_FOCUS or self.check_action(name, ()) is True
 
     async def run_command(self, action: str) -> None:
         """Do ``action``, as written in a binding, also while a line is typed in."""
-        if action.partition("(")[0] in MOVES_FOCUS:
+        if action.partition("(")[0] in MOVES_FOCUS | {"rate"}:
             self.set_focus(None)
         await self.run_action(action)
 

@@ -50,6 +50,6 @@ def test_no_passages(snap_compare: Compare, bench: Bench) -> None:
     async def body(bench: Bench) -> None:
         await asked(bench, NOTHING.query)
         await bench.press("P")
-        await bench.sees("No passage was found")
+        await bench.sees("Nothing relevant was found")
 
     assert snap_compare(bench.app, **picture(bench, body, SIZES[0]))
