@@ -112,7 +112,9 @@ def _measure(
 
 def _recall(engine: Engine, document: Document, display: ProgressDisplay) -> Recall:
     if not isinstance(engine, MeasuresRecall):
-        raise EngineError(f"The engine '{engine.name}' can't measure recall: choose another one.")
+        raise EngineError(
+            f"The engine '{engine.name}' can't measure recall: ttt and jitrl-full can."
+        )
     return watched(engine.recall(document), display, one_line(document.title)[:32])
 
 
