@@ -150,7 +150,7 @@ def _build_jitrl_mvp(host: ModelHost, settings: Settings) -> Engine:
 def _build_jitrl_full(host: ModelHost, settings: Settings) -> Engine:
     from engines.jitrl.full import JitRLFullEngine
 
-    return JitRLFullEngine(host, jitrl_full_settings(settings))
+    return JitRLFullEngine(host, jitrl_full_settings(settings), cache=model_cache() / "states")
 
 
 _PASSAGE_NAMES = ("chunk_tokens", "overlap_tokens", "ranking", "top_k", "min_score")

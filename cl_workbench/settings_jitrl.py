@@ -57,8 +57,9 @@ JITRL_SETTINGS: tuple[Setting, ...] = (
         "passages.min_score",
         "number",
         _PASSAGES.min_score,
-        "a passage that scores less does not count as relevant",
+        "a passage that scores less does not count as relevant; null is what suits the ranking",
         low=0,
+        nullable=True,
     ),
     Setting(
         "jitrl_mvp.context_tokens",
@@ -90,7 +91,8 @@ JITRL_SETTINGS: tuple[Setting, ...] = (
         "jitrl_full.layer",
         "whole",
         _FULL.layer,
-        "the layer whose MLP input is stored for each token, counted from 0; null is the last",
+        "the layer whose MLP input is stored for each token, counted from 0; null is at "
+        "four fifths of them",
         unit="layer",
         low=0,
         nullable=True,

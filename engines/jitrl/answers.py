@@ -93,7 +93,8 @@ def with_context(
         EngineError: if the question alone leaves no room for ``new_tokens``.
     """
     best = told.passages[: settings.context_chunks]
-    offered = [passage for passage in best if passage.score >= settings.passages.min_score]
+    least = settings.passages.min_score or 0.0
+    offered = [passage for passage in best if passage.score >= least]
     context = with_passages(
         host, turns, offered, new_tokens=new_tokens, budget=settings.context_tokens
     )

@@ -2,42 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import hashlib
+import logging
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from engines.atomic import write_atomically
 from engines.host import ModelHost
+from engines.jitrl.asked import question_state
 from engines.jitrl.neighbours import Gate, calibrated, nearest, spread
-from engines.jitrl.recording import Projection, record
-from engines.jitrl.search import StateStore
+from engines.jitrl.recording import Projection, layer_index, record
+from engines.jitrl.search import Space, StateStore
 from engines.jitrl.settings import JitRLFullSettings
-from engines.texts import held_out_passages
+from engines.protocol import EngineError
+from engines.texts import general_questions, held_out_passages
+
+log = logging.getLogger(__name__)
 
 _MOST_TOKENS = 400  # of each general passage
+_QUESTIONS = 32  # fewer leave more of their own subject in the mean
+_LEAST_DEVIATION = 0.01  # of the mean one
 _SMALLEST_SHARE = 1e-6  # of the spread, where every general state is stored itself
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """The gate over what is stored, and the unit of squared distances (``spread``)."""
+    """The gate over what is stored, the unit of squared distances (``spread``), and the space
+    that chunks are found in."""
 
     gate: Gate
     scale: float
+    space: Space
 
 
 class Calibration:
-    """Reads the general text once, on first need, and sets the gate anew for another store."""
+    """Reads the general text once, on first need, and sets the gate anew for another store.
+
+    What was read is kept in the folder ``cache``, as it is the same for all documents.
+    """
 
     def __init__(
-        self, host: ModelHost, settings: JitRLFullSettings, projection: Projection
+        self,
+        host: ModelHost,
+        settings: JitRLFullSettings,
+        projection: Projection,
+        *,
+        cache: Path | None = None,
     ) -> None:
         self._host = host
         self._settings = settings
         self._projection = projection
+        self._cache = cache
         self._general: list[Tensor] = []
         self._scale = 0.0
+        self._space: Space | None = None
         self._latest: tuple[object, Measure] | None = None
 
     def of(self, store: StateStore, silent: Collection[str]) -> Measure:
@@ -51,32 +73,108 @@ class Calibration:
             self._latest = (key, self._measured(store, silent))
         return self._latest[1]
 
-    def _measured(self, store: StateStore, silent: Collection[str]) -> Measure:
+    @property
+    def space(self) -> Space:
+        """Where chunks are found; it is the same for every store."""
         for _ in self.reading():
             pass
-        found = [self._distances(states, store, silent) for states in self._general]
+        if self._space is None:
+            raise EngineError("The general text is empty: install the workbench anew.")
+        return self._space
+
+    def _measured(self, store: StateStore, silent: Collection[str]) -> Measure:
+        space = self.space
+        found = [self._distances(states, store, space, silent) for states in self._general]
         distances = torch.cat(found)
         if not bool((distances > 0).any()):
-            return Measure(Gate(near=0.0, far=_SMALLEST_SHARE * self._scale), self._scale)
-        return Measure(calibrated(distances), self._scale)
+            gate = Gate(near=0.0, far=_SMALLEST_SHARE * self._scale)
+            return Measure(gate, self._scale, space)
+        return Measure(calibrated(distances), self._scale, space)
 
-    def _distances(self, states: Tensor, store: StateStore, silent: Collection[str]) -> Tensor:
+    def _distances(
+        self, states: Tensor, store: StateStore, space: Space, silent: Collection[str]
+    ) -> Tensor:
         count = self._settings.chunk_candidates
-        hits = store.candidates(states.mean(dim=0), count, leaving_out=silent)
+        direction = space.of_text(states.mean(dim=0))
+        hits = store.candidates(direction, count, space, leaving_out=silent)
         return nearest(states, store.gather(hits).states, 1)[0].flatten()
 
     def reading(self) -> Iterator[tuple[int, int]]:
-        """Read the general text now: how many of its passages are read, of how many.
+        """Read the general text and questions now: how many are read, of how many.
 
         Nothing comes where that was done before.  Closing the iterator early leaves it undone.
         """
-        if self._general:
-            return
         passages = held_out_passages()
+        questions = [question for question, _ in general_questions("probe")[:_QUESTIONS]]
+        path = self._path(passages, questions)
+        if self._general or self._restored(path, len(passages)):
+            return
+        total = len(passages) + len(questions)
         read: list[Tensor] = []
         for passage in passages:
-            ids = self._host.encode(passage)[:_MOST_TOKENS]
-            parts = record(self._host, ids, self._settings, self._projection)
-            read.append(torch.cat([part.states for part in parts]).to(self._host.device))
-            yield len(read), len(passages)
-        self._general, self._scale = read, spread(torch.cat(read))
+            read.append(self._states(passage))
+            yield len(read), total
+        asked: list[Tensor] = []
+        for question in questions:
+            asked.append(question_state(self._host, self._settings.layer, question))
+            yield len(read) + len(asked), total
+        centre = self._projection(torch.stack(asked).mean(dim=0))
+        self._keep(path, read, centre)
+        self._use(read, centre)
+
+    def _states(self, passage: str) -> Tensor:
+        ids = self._host.encode(passage)[:_MOST_TOKENS]
+        parts = record(self._host, ids, self._settings, self._projection)
+        # Half precision, as documents are stored.
+        return torch.cat([part.states for part in parts]).half()
+
+    def _use(self, read: Sequence[Tensor], question_centre: Tensor) -> None:
+        device = self._host.device
+        self._general = [states.to(device).float() for states in read]
+        together = torch.cat(self._general)
+        self._scale = spread(together)
+        deviation = together.std(dim=0)
+        self._space = Space(
+            centre=together.mean(dim=0),
+            question_centre=question_centre.to(device),
+            # A dimension in which nothing differs must not count without bound.
+            deviation=deviation.clamp(min=_LEAST_DEVIATION * float(deviation.mean())),
+        )
+
+    def _path(self, passages: Sequence[str], questions: Sequence[str]) -> Path | None:
+        if self._cache is None:
+            return None
+        text = hashlib.sha256("\x00".join((*passages, *questions)).encode()).hexdigest()[:12]
+        layer = layer_index(self._host.model, self._settings.layer)
+        place = f"{layer}-{self._projection.width}-{self._settings.window}"
+        return self._cache / f"states-{self._host.fingerprint}-{place}-{text}.safetensors"
+
+    def _restored(self, path: Path | None, passages: int) -> bool:
+        """Whether what another session kept could be read, and is used now."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        if path is None:
+            return False
+        try:
+            tensors = load_file(path)
+            read = [tensors[str(number)] for number in range(passages)]
+            centre = tensors["question_centre"]
+        except (OSError, SafetensorError, KeyError, ValueError):
+            return False
+        width = self._projection.width
+        if centre.shape != (width,) or any(s.ndim != 2 or s.shape[1] != width for s in read):
+            return False
+        self._use(read, centre)
+        return True
+
+    def _keep(self, path: Path | None, read: Sequence[Tensor], centre: Tensor) -> None:
+        from safetensors.torch import save
+
+        if path is None:
+            return
+        tensors = {str(n): states.cpu().contiguous() for n, states in enumerate(read)}
+        try:
+            write_atomically(path, save(tensors | {"question_centre": centre.cpu()}))
+        except EngineError as error:
+            log.warning("the general text will be read again: %s", error)

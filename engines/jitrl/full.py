@@ -19,6 +19,7 @@ from engines.atomic import write_failure
 from engines.host import ModelHost
 from engines.jitrl import stored
 from engines.jitrl.answers import LastAnswer, Watched, with_context
+from engines.jitrl.asked import question_place, question_state
 from engines.jitrl.calibration import Calibration
 from engines.jitrl.citing import cited
 from engines.jitrl.knowledge import Knowledge, loaded
@@ -35,7 +36,8 @@ from engines.jitrl.state_reading import (
     report_on,
     written,
 )
-from engines.jitrl.steering import Steering, question_place, question_state
+from engines.jitrl.steering import Steering
+from engines.models import default_cache
 from engines.protocol import (
     CheckpointError,
     Document,
@@ -61,6 +63,7 @@ class JitRLFullEngine:
         settings: see ``JitRLFullSettings``.
         folder: where state files are kept while they are in use; by default a temporary
             folder that goes with the engine.
+        cache: folder for what is read once per model; None is the one all homes share.
 
     Raises:
         EngineError: if a setting is out of its range.
@@ -74,6 +77,7 @@ class JitRLFullEngine:
         settings: JitRLFullSettings | None = None,
         *,
         folder: Path | None = None,
+        cache: Path | None = None,
     ) -> None:
         self.host = host
         self.settings = settings or JitRLFullSettings()
@@ -81,7 +85,8 @@ class JitRLFullEngine:
         self._layer = layer_index(host.model, self.settings.layer)
         hidden = families.lm_head(host.model).in_features
         self._projection = Projection(hidden, self.settings.projection)
-        self._calibration = Calibration(host, self.settings, self._projection)
+        states = cache or default_cache() / "states"
+        self._calibration = Calibration(host, self.settings, self._projection, cache=states)
         self._folder = folder
         self._knowledge = Knowledge(host, self.settings)
         self._last: LastAnswer | None = None
@@ -175,8 +180,12 @@ class JitRLFullEngine:
 
     def _hits(self, query: str) -> tuple[ChunkHit, ...]:
         state = self._projection(question_state(self.host, self.settings.layer, query))
+        space = self._calibration.space
         return self._knowledge.store.candidates(
-            state, self.settings.chunk_candidates, leaving_out=self._silent
+            space.of_question(state),
+            self.settings.chunk_candidates,
+            space,
+            leaving_out=self._silent,
         )
 
     def _told(self, query: str, hits: Sequence[ChunkHit]) -> Retrieval:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from engines.jitrl.ranking import BM25, TFIDF, Counts, Scorer
+from engines.jitrl.ranking import BM25, RELEVANT_FROM, TFIDF, Counts, Scorer
 from engines.jitrl.settings import PassageSettings
 from engines.jitrl.terms import ngrams, words
 from engines.protocol import EngineError
@@ -111,7 +111,12 @@ class PassageIndex:
         scores = np.zeros(len(self))
         for share, scorer, analyse in weighted.scorers:
             scores += share * scorer.scores(_counts(analyse, [query]))
-        return weighted.best(scores, top_k, self._settings.min_score, leaving_out)
+        return weighted.best(scores, top_k, self._least, leaving_out)
+
+    @property
+    def _least(self) -> float:
+        least = self._settings.min_score
+        return RELEVANT_FROM[self._settings.ranking] if least is None else least
 
     @property
     def _counts_ngrams(self) -> bool:

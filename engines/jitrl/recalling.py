@@ -69,7 +69,10 @@ def loss_by(
     @torch.no_grad()
     def loss(part: Recorded) -> float:
         states = part.states.to(host.device)
-        hits = store.candidates(states.mean(dim=0), settings.chunk_candidates, leaving_out=silent)
+        direction = measure.space.of_text(states.mean(dim=0))
+        hits = store.candidates(
+            direction, settings.chunk_candidates, measure.space, leaving_out=silent
+        )
         found = store.gather(hits, returns)
         total = 0.0
         for at in range(0, len(states), _POSITIONS_AT_ONCE):

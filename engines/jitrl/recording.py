@@ -97,14 +97,17 @@ class Capture:
 
 
 def layer_index(model: Any, layer: int | None) -> int:
-    """The decoder layer that is meant by the setting ``layer``; None is the last.
+    """The decoder layer that is meant by the setting ``layer``; None is at four fifths.
+
+    There the states of a question are nearer to those of the sentence that answers it than
+    in the last layer, whose states tell the next token and little else (``jitrl_loss.py``).
 
     Raises:
         EngineError: if the model has no such layer.
     """
     layers = len(families.decoder_layers(model))
     if layer is None:
-        return layers - 1
+        return layers * 4 // 5
     if not -layers <= layer < layers:
         raise EngineError(
             f"The model has no layer {layer}: set jitrl_full.layer to 0…{layers - 1}, or to null "

@@ -25,6 +25,29 @@ class ChunkHit:
     score: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Space:
+    """Where states are compared: what all texts have in common is taken from them.
+
+    ``centre`` is the mean state of general text, ``question_centre`` that of general questions
+    as they stand in a chat, ``deviation`` that of general text in each dimension; all
+    ``[width]``.  Without the last two a few large dimensions, and the form of a question,
+    decide which chunk is near.
+    """
+
+    centre: Tensor
+    question_centre: Tensor
+    deviation: Tensor
+
+    def of_text(self, states: Tensor) -> Tensor:
+        """Directions ``[..., width]`` of mean states of text."""
+        return _unit((states - self.centre) / self.deviation)
+
+    def of_question(self, state: Tensor) -> Tensor:
+        """The direction ``[width]`` of the mean state of a question, or of its answer so far."""
+        return _unit((state - self.question_centre) / self.deviation)
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """The ``m`` token states of some chunks, on the model's device.
@@ -89,16 +112,15 @@ class StateStore:
         self._pool = self._latest = None
 
     def candidates(
-        self, query: Tensor, count: int, *, leaving_out: Collection[str] = ()
+        self, direction: Tensor, count: int, space: Space, *, leaving_out: Collection[str] = ()
     ) -> tuple[ChunkHit, ...]:
-        """The ``count`` chunks nearest to ``query`` ``[width]``, the best first.
+        """The ``count`` chunks whose mean states are nearest, by cosine, the best first.
 
-        Near is the cosine to a chunk's mean state after the mean of all chunks is taken
-        from both: hidden states share one large direction that tells nothing apart.
+        ``direction`` ``[width]`` is one of ``space``.
         """
-        if self._pool is None:
-            self._pool = _Pool(self._files, self._device)
-        return self._pool.nearest(query, count, leaving_out)
+        if self._pool is None or self._pool.space is not space:
+            self._pool = _Pool(self._files, space)
+        return self._pool.nearest(direction, count, leaving_out)
 
     def gather(self, hits: Sequence[ChunkHit], returns: Returns | None = None) -> Gathered:
         """The token states of ``hits`` with their ``returns`` (1 where none are given).
@@ -151,9 +173,10 @@ class StateStore:
 
 
 class _Pool:
-    """The mean states of all chunks, centred and of length 1, and whose they are."""
+    """The directions of all chunks in one space, and whose they are."""
 
-    def __init__(self, files: Mapping[str, StateFile], device: torch.device) -> None:
+    def __init__(self, files: Mapping[str, StateFile], space: Space) -> None:
+        self.space = space
         self._keys = [
             (name, chunk)
             for name, file in files.items()
@@ -161,16 +184,15 @@ class _Pool:
             if file.chunk_rows(chunk)[0] < file.chunk_rows(chunk)[1]
         ]
         rows = [files[name].pooled[chunk] for name, chunk in self._keys]
-        pooled = torch.stack(rows) if rows else torch.zeros(0, 1)
-        self._centre = pooled.mean(dim=0).to(device)
-        self._units = _unit(pooled.to(device) - self._centre)
+        pooled = torch.stack(rows) if rows else torch.zeros(0, len(space.centre))
+        self._directions = space.of_text(pooled.to(space.centre))
 
     def nearest(
-        self, query: Tensor, count: int, leaving_out: Collection[str]
+        self, direction: Tensor, count: int, leaving_out: Collection[str]
     ) -> tuple[ChunkHit, ...]:
         if not self._keys or count < 1:
             return ()
-        scores = self._units @ _unit(query.to(self._units) - self._centre)
+        scores = self._directions @ direction.to(self._directions)
         left = [n for n, (name, _) in enumerate(self._keys) if name in leaving_out]
         if left:
             scores[left] = -torch.inf

@@ -17,7 +17,8 @@ class PassageSettings:
     before it repeats, both ending with sentences where they can.  ``ranking`` is ``tfidf``,
     ``bm25`` by words, or ``hybrid``: BM25 by words and by character n-grams.
     ``char_ngrams`` adds these to the words in ``tfidf`` and ``hybrid``.  ``min_score`` (0..1)
-    is what a passage must reach to count as relevant.
+    is what a passage must reach to count as relevant; None is
+    ``ranking.RELEVANT_FROM``.
     """
 
     chunk_tokens: int = 256
@@ -25,7 +26,7 @@ class PassageSettings:
     ranking: Ranking = "hybrid"
     char_ngrams: bool = True
     top_k: int = 3
-    min_score: float = 0.0
+    min_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class JitRLMVPSettings:
 class JitRLFullSettings:
     """How states are stored and how they move the logits.
 
-    ``layer`` is the decoder layer whose MLP input is stored, None the last one;
+    ``layer`` is the decoder layer whose MLP input is stored, None the one at four fifths;
     ``projection`` the width that states are projected to, 0 keeps their own.  ``window``
     and ``window_overlap`` (tokens) are how a long document is read.  Of ``chunk_candidates``
     chunks the ``neighbours`` nearest states count, with weights
@@ -63,7 +64,7 @@ class JitRLFullSettings:
     neighbours: int = 16
     temperature: float = 0.05
     mix: Mix = "advantage"
-    strength: float = 8.0
+    strength: float = 12.0
     share: float = 0.25
     feedback_rate: float = 0.5
     context_chunks: int = 0

@@ -7,10 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from engines.conversation import conversation_text
 from engines.host import ModelHost
 from engines.jitrl.calibration import Measure
 from engines.jitrl.neighbours import advantage, interpolated, nearest, similarity_weights
@@ -18,7 +16,7 @@ from engines.jitrl.recording import Capture, Projection, mlp_inputs
 from engines.jitrl.returns import Returns, Used
 from engines.jitrl.search import ChunkHit, Gathered, StateStore
 from engines.jitrl.settings import JitRLFullSettings
-from engines.protocol import Nudge, Turn
+from engines.protocol import Nudge
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,35 +65,11 @@ def _mixed(
     return interpolated(logits, weights / whole, tokens, share=share, openness=openness)
 
 
-def question_place(host: ModelHost, turns: Sequence[Turn], question: str) -> tuple[int, int]:
-    """Where ``question`` stands in the prompt of ``turns``: its first token and the one after
-    its last, both counted back from the prompt's end, which cutting older turns leaves as is.
-
-    Where it can't be told, that is the whole prompt.
-    """
-    if host.tokenizer.chat_template is None:
-        text = "\n\n".join(turn.content for turn in turns)
-        special = True
-    else:
-        text = conversation_text(host.tokenizer, turns)
-        special = False
-    begin = text.rfind(question.strip())
-    end = begin + len(question.strip())
-    found = host.tokenizer(
-        text, add_special_tokens=special, return_offsets_mapping=True, verbose=False
-    )
-    offsets = found["offset_mapping"]
-    inside = [n for n, (a, b) in enumerate(offsets) if a < end and b > begin and b > a]
-    if begin < 0 or not inside:
-        return len(offsets), 0
-    return len(offsets) - inside[0], len(offsets) - inside[-1] - 1
-
-
 class Steering:
     """An ``Adjuster``; give ``around`` to the host's ``generate`` too.
 
     Chunks are found by the mean state of the question's tokens and the answer's so far.
-    ``place`` is that of ``question_place``; ``shown`` are the chunks that a nudge's indices
+    ``place`` is that of ``asked.question_place``; ``shown`` are the chunks that a nudge's indices
     mean, those of the question itself where none are given.  With ``strength`` 0 the logits
     come back as they are.
     """
@@ -167,9 +141,12 @@ class Steering:
         added = states.float().sum(dim=0)
         self._sum = added if self._sum is None else self._sum + added
         self._count += len(states)
-        query = self._projection(self._sum / self._count)
+        space = self._measure.space
         hits = self._store.candidates(
-            query, self._settings.chunk_candidates, leaving_out=self._silent
+            space.of_question(self._projection(self._sum / self._count)),
+            self._settings.chunk_candidates,
+            space,
+            leaving_out=self._silent,
         )
         if self.shown is None:
             self.shown = hits
@@ -208,18 +185,3 @@ class Steering:
             Used(document_id, tuple(rows), tuple(float(w) for w in rows.values()))
             for document_id, rows in sums.items()
         )
-
-
-@torch.no_grad()
-def question_state(host: ModelHost, layer: int | None, question: str) -> Tensor:
-    """The mean state ``[hidden]`` of a question's tokens as the only turn of a conversation.
-
-    What is beyond the model's context counts by its last part alone.
-    """
-    turns = [Turn("user", question)]
-    first, after = question_place(host, turns, question)
-    ids = host.prompt(turns)[-host.context_limit :]
-    with mlp_inputs(host.model, layer) as capture:
-        host.model.base_model(input_ids=ids.unsqueeze(0), use_cache=False)
-    states = capture.states[0].to(host.device)
-    return states[max(0, len(states) - first) : len(states) - after].float().mean(dim=0)

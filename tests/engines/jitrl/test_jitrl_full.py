@@ -116,7 +116,7 @@ def test_what_was_learned_is_predicted_better_and_another_text_as_before(engine)
     own, other = recalled(engine, HARBOUR), recalled(engine, AVIARY)
     assert own.base_loss == pytest.approx(engine.documents[0].loss_before)
     assert own.loss < own.base_loss / 2
-    assert abs(other.loss / other.base_loss - 1) < 0.02
+    assert abs(other.loss / other.base_loss - 1) < 0.05
 
 
 def test_interpolation_helps_too(host):

@@ -11,6 +11,7 @@ from engines.jitrl import calibration
 from engines.jitrl.full import NOTHING_NEAR, JitRLFullEngine
 from engines.jitrl.settings import JitRLFullSettings, PassageSettings
 from engines.protocol import Sampling, Turn
+from engines.texts import held_out_passages
 from tests.engines.learning import AVIARY, HARBOUR, learn, tiny_host
 from tests.engines.tiny import tiny_tokenizer
 
@@ -38,10 +39,17 @@ def engine(host, tmp_path):
 
 @pytest.fixture
 def general_reads(monkeypatch):
-    """How often the general text was asked for."""
+    """How often reading the general text was begun."""
     reads: list[None] = []
-    own = calibration.held_out_passages
-    monkeypatch.setattr(calibration, "held_out_passages", lambda: reads.append(None) or own())
+    own = calibration.Calibration._states
+    first = held_out_passages()[0]
+
+    def states(self, passage):
+        if passage == first:
+            reads.append(None)
+        return own(self, passage)
+
+    monkeypatch.setattr(calibration.Calibration, "_states", states)
     return reads
 
 
@@ -82,7 +90,7 @@ def test_the_general_text_is_read_while_the_first_document_is_learned(
     engine = JitRLFullEngine(host, SETTINGS, folder=tmp_path / "states")
     events = list(engine.learn(HARBOUR))[:-1]
     calibrating = [event for event in events if event.stage.startswith("calibrating")]
-    assert [(event.step, event.steps) for event in calibrating] == [(n, 6) for n in range(1, 7)]
+    assert [(event.step, event.steps) for event in calibrating] == [(n, 38) for n in range(1, 39)]
     fractions = [event.fraction for event in events]
     assert fractions == sorted(fractions)
     assert len(general_reads) == 1
@@ -91,6 +99,25 @@ def test_the_general_text_is_read_while_the_first_document_is_learned(
     list(engine.reply(OPENING, SHORT))
     list(engine.recall(HARBOUR))
     assert len(general_reads) == 1
+
+
+def test_another_engine_of_the_model_takes_over_what_was_read(host, tmp_path, general_reads):
+    folder = tmp_path / "cache"
+    first, second = (
+        JitRLFullEngine(host, SETTINGS, folder=tmp_path / name, cache=folder) for name in "ab"
+    )
+    other = dataclasses.replace(SETTINGS, layer=0)
+    third = JitRLFullEngine(host, other, folder=tmp_path / "c", cache=folder)
+    for engine in (first, second):
+        learn(engine, HARBOUR)
+    assert len(general_reads) == 1
+    assert list(first.reply(OPENING, SHORT)) == list(second.reply(OPENING, SHORT))
+    learn(third, HARBOUR)
+    assert len(general_reads) == 2
+    for path in folder.iterdir():
+        path.write_bytes(b"torn")
+    learn(JitRLFullEngine(host, SETTINGS, folder=tmp_path / "d", cache=folder), HARBOUR)
+    assert len(general_reads) == 3
 
 
 def test_calibrating_can_be_stopped_and_is_begun_anew(host, tmp_path, general_reads):

@@ -8,16 +8,18 @@ import pytest
 import torch
 
 from engines.host import ModelHost
+from engines.jitrl.asked import question_place, question_state
 from engines.jitrl.calibration import Measure
 from engines.jitrl.neighbours import Gate
-from engines.jitrl.search import ChunkHit, Gathered
+from engines.jitrl.search import ChunkHit, Gathered, Space
 from engines.jitrl.settings import JitRLFullSettings
-from engines.jitrl.steering import moved, question_place, question_state
+from engines.jitrl.steering import moved
 from engines.protocol import Turn
 from tests.engines.learning import tiny_host
 from tests.engines.tiny import tiny_model, tiny_tokenizer
 
-MEASURE = Measure(Gate(near=1.0, far=4.0), scale=1.0)
+SPACE = Space(torch.zeros(2), torch.zeros(2), torch.ones(2))
+MEASURE = Measure(Gate(near=1.0, far=4.0), scale=1.0, space=SPACE)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from engines.jitrl.neighbours import (
     spread,
 )
 from engines.jitrl.recording import Projection, chunk_numbers, encode_with_offsets, record
-from engines.jitrl.search import Gathered, StateStore
+from engines.jitrl.search import Gathered, Space, StateStore
 from engines.jitrl.settings import JitRLFullSettings
 from engines.jitrl.state_file import StateFile, StateWriter
 from tests.engines.learning import AVIARY, HARBOUR, tiny_host
@@ -48,7 +48,8 @@ def learned(host: ModelHost, text: str, path: Path) -> Gathered:
             writer.append(part.states, part.tokens, chunks[place])
     store = StateStore("cpu")
     store.add("doc", StateFile(path, vocabulary=400))
-    return store.gather(store.candidates(part.states.mean(dim=0), 8))
+    space = Space(torch.zeros(32), torch.zeros(32), torch.ones(32))
+    return store.gather(store.candidates(space.of_text(part.states.mean(dim=0)), 8, space))
 
 
 def losses(host: ModelHost, text: str, found: Gathered, gate: Gate, scale: float) -> list[float]:
