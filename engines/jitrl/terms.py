@@ -8,7 +8,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 import Stemmer
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+from engines.words import STOP_WORDS
 
 NGRAM = 4
 
@@ -42,7 +43,7 @@ def _tokens(text: str) -> list[tuple[str, bool]]:
     """Each word in one spelling, and whether it is a run without spaces."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     found = ((match[0], match["unspaced"] is not None) for match in _TOKEN.finditer(plain))
-    return [(word, unspaced) for word, unspaced in found if word not in ENGLISH_STOP_WORDS]
+    return [(word, unspaced) for word, unspaced in found if word not in STOP_WORDS]
 
 
 def _pairs_of_characters(run: str) -> list[str]:

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from engines.jitrl import index as index_module
 from engines.jitrl.index import Hit, PassageIndex
-from engines.jitrl.settings import PassageSettings
+from engines.jitrl.settings import PassageSettings, Ranking
 from engines.jitrl.terms import words
 from engines.protocol import EngineError
 
@@ -111,15 +111,22 @@ def test_other_scripts_are_found(kind: PassageSettings, text: str, query: str) -
 
 
 @every_kind
+@pytest.mark.parametrize("word", ["mill", "fire", "system", "bill", "detail", "seven"])
+def test_a_word_that_says_something_is_looked_up(kind: PassageSettings, word: str) -> None:
+    index = filled(kind, STORE | {"other": [f"About the {word} of the town there is a song."]})
+    assert first(index, f"What is sung of the {word}?") == ("other", 0)
+
+
+@every_kind
 def test_a_query_of_ten_thousand_words(kind: PassageSettings) -> None:
     query = " ".join(f"word{n}" for n in range(9_999)) + " oranges"
     assert first(filled(replace(kind, min_score=0.0)), query) == ("fruit", 0)
 
 
-@every_kind
-def test_a_question_that_shares_next_to_nothing_finds_nothing(kind: PassageSettings) -> None:
+@pytest.mark.parametrize("ranking", ["bm25", "hybrid"])
+def test_a_question_that_shares_next_to_nothing_finds_nothing(ranking: Ranking) -> None:
     query = " ".join(f"word{n}" for n in range(999)) + " oranges"
-    assert filled(kind).search(query, 3) == []
+    assert filled(PassageSettings(ranking=ranking)).search(query, 3) == []
 
 
 def test_a_higher_min_score_leaves_weak_matches_out() -> None:
