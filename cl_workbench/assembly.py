@@ -157,7 +157,8 @@ _PASSAGE_NAMES = ("chunk_tokens", "overlap_tokens", "ranking", "top_k", "min_sco
 _JITRL_MVP_NAMES = ("context_tokens", "strength", "decay")
 _JITRL_FULL_NAMES = (
     "layer", "projection", "window", "window_overlap", "chunk_candidates", "neighbours",
-    "temperature", "mix", "strength", "share", "feedback_rate", "context_chunks", "context_tokens",
+    "temperature", "gate_quantile", "mix", "strength", "share", "feedback_rate", "context_chunks",
+    "context_tokens",
 )  # fmt: skip
 
 TTT_KEYS = {

@@ -153,6 +153,15 @@ JITRL_SETTINGS: tuple[Setting, ...] = (
         high=1000,
     ),
     Setting(
+        "jitrl_full.gate_quantile",
+        "number",
+        _FULL.gate_quantile,
+        "the share of general text whose states lie near enough to what is stored to be moved; "
+        "more lets answers follow documents further, and costs general text",
+        low=0,
+        high=0.9,
+    ),
+    Setting(
         "jitrl_full.mix",
         "text",
         _FULL.mix,

@@ -371,7 +371,7 @@ SETTINGS: tuple[Setting, ...] = (
         "generation.repetition_penalty",
         "number",
         1.1,
-        "how much less likely a token gets once it was used; 1 is not at all",
+        "how much less likely a token gets once the answer has used it; 1 is not at all",
         low=0.1,
         high=10,
     ),

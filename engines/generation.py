@@ -13,7 +13,12 @@ REPLACEMENT = "\ufffd"  # what an unfinished UTF-8 sequence decodes to
 
 
 class TokenChooser:
-    """Greedy or sampled choice, by transformers' own logits processors."""
+    """Greedy or sampled choice, by transformers' own logits processors.
+
+    The repetition penalty counts what the answer itself has said: if the prompt counted,
+    as it does by default in transformers, a passage that is shown there could hardly be
+    answered from in its own words.
+    """
 
     def __init__(self, sampling: Sampling, device: str) -> None:
         from transformers import (
@@ -37,9 +42,12 @@ class TokenChooser:
         else:
             self._random.manual_seed(sampling.seed)
 
-    def choose(self, seen: Tensor, logits: Tensor) -> int:
-        """The next token id, given ``seen`` ``[1, tokens]`` and ``logits`` ``[1, vocabulary]``."""
-        scores = self._processors(seen, logits)
+    def choose(self, written: Tensor, logits: Tensor) -> int:
+        """The next token id after an answer ``written`` so far (``[1, tokens]``, at first none).
+
+        ``logits`` are ``[1, vocabulary]``.
+        """
+        scores = self._processors(written, logits)
         if self._greedy:
             return int(scores.argmax(dim=-1))
         return int(torch.multinomial(scores.softmax(dim=-1), 1, generator=self._random))

@@ -215,7 +215,7 @@ class ModelHost:
             logits = out.logits[:, -1].float()
             if adjuster is not None:
                 logits = adjuster.adjust(seen, logits)
-            token = chooser.choose(seen, logits)
+            token = chooser.choose(seen[:, len(prompt) :], logits)
             if token in self.end_tokens:
                 break
             nudge = None if adjuster is None else adjuster.chosen(token)

@@ -57,9 +57,11 @@ class LastAnswer:
         if self.verdict is not None and self.verdict.number == verdict.number:
             self.verdict = None
 
-    def forget(self, document_id: str) -> None:
-        """Drop what a forgotten document had to do with it."""
+    def forget(self, document_id: str, in_force: Sequence[Feedback]) -> None:
+        """Drop what a forgotten document had to do with it; ``in_force`` are the verdicts left."""
         self.used = tuple(part for part in self.used if part.document_id != document_id)
+        if self.verdict is not None and self.verdict.number not in {f.number for f in in_force}:
+            self.verdict = None
 
 
 class Watched:

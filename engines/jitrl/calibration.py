@@ -18,6 +18,7 @@ from engines.jitrl.neighbours import Gate, calibrated, nearest, spread
 from engines.jitrl.recording import Projection, layer_index, record
 from engines.jitrl.search import Space, StateStore
 from engines.jitrl.settings import JitRLFullSettings
+from engines.jitrl.state_file import half_precision
 from engines.protocol import EngineError
 from engines.texts import general_questions, held_out_passages
 
@@ -89,7 +90,8 @@ class Calibration:
         if not bool((distances > 0).any()):
             gate = Gate(near=0.0, far=_SMALLEST_SHARE * self._scale)
             return Measure(gate, self._scale, space)
-        return Measure(calibrated(distances), self._scale, space)
+        gate = calibrated(distances, self._settings.gate_quantile)
+        return Measure(gate, self._scale, space)
 
     def _distances(
         self, states: Tensor, store: StateStore, space: Space, silent: Collection[str]
@@ -126,7 +128,7 @@ class Calibration:
         ids = self._host.encode(passage)[:_MOST_TOKENS]
         parts = record(self._host, ids, self._settings, self._projection)
         # Half precision, as documents are stored.
-        return torch.cat([part.states for part in parts]).half()
+        return half_precision(torch.cat([part.states for part in parts]))
 
     def _use(self, read: Sequence[Tensor], question_centre: Tensor) -> None:
         device = self._host.device
@@ -144,9 +146,14 @@ class Calibration:
     def _path(self, passages: Sequence[str], questions: Sequence[str]) -> Path | None:
         if self._cache is None:
             return None
-        text = hashlib.sha256("\x00".join((*passages, *questions)).encode()).hexdigest()[:12]
+        # The template and the tokenizer decide what is read, as the text does.
+        template = str(self._host.tokenizer.chat_template)
+        ids = str(self._host.encode(passages[0]).tolist())
+        read = "\x00".join((*passages, *questions, template, ids))
+        text = hashlib.sha256(read.encode()).hexdigest()[:12]
         layer = layer_index(self._host.model, self._settings.layer)
-        place = f"{layer}-{self._projection.width}-{self._settings.window}"
+        overlap = self._settings.window_overlap
+        place = f"{layer}-{self._projection.width}-{self._settings.window}-{overlap}"
         return self._cache / f"states-{self._host.fingerprint}-{place}-{text}.safetensors"
 
     def _restored(self, path: Path | None, passages: int) -> bool:

@@ -119,13 +119,14 @@ class JitRLFullEngine:
         return nullcontext()
 
     def _workplace(self) -> Path:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="cl-workbench-"))
-            weakref.finalize(self, rmtree, self._folder, ignore_errors=True)
         try:
+            if self._folder is None:
+                self._folder = Path(tempfile.mkdtemp(prefix="cl-workbench-"))
+                weakref.finalize(self, rmtree, self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CheckpointError(write_failure(self._folder, error)) from error
+            folder = self._folder or Path(tempfile.gettempdir())
+            raise CheckpointError(write_failure(folder, error)) from error
         return self._folder
 
     def learn(self, document: Document) -> Generator[Progress | LearnReport, None, None]:
@@ -198,10 +199,11 @@ class JitRLFullEngine:
         nothing was moved, a last piece tells the retrieval anew, with a note that says so.
         """
         question = query_of(turns)
+        # Whatever comes of it, the answer before is no longer the last one.
+        self._last = LastAnswer(question, "", 0, ())
         if not self._anything_counts or not has_words(question):
             note = NOTHING_LEARNED if has_words(question) else NOTHING_ASKED
             yield Piece("", tokens=0, retrieval=Retrieval(question, note=note))
-            self._last = LastAnswer(question, "", 0, ())
             yield from self.host.reply(turns, sampling)
             return
         told, hits, prompted = self._context(turns, question, sampling)
@@ -255,7 +257,6 @@ class JitRLFullEngine:
         watched = Watched(steering)
         may_move = self._reach() > 0
         pieces = self.host.generate(prompt, sampling, around=steering.around, adjuster=watched)
-        self._last = None
         first = True
         try:
             for piece in pieces:
@@ -356,7 +357,7 @@ class JitRLFullEngine:
         self._check_idle()
         self._knowledge.remove(document_id)
         if self._last is not None:
-            self._last.forget(document_id)
+            self._last.forget(document_id, self.feedback)
 
     def reset(self) -> None:
         """Forget every document and verdict."""

@@ -11,6 +11,7 @@ from shutil import rmtree
 from typing import Any
 
 from engines import checkpoints, families
+from engines.atomic import write_failure
 from engines.host import ModelHost
 from engines.jitrl import stored
 from engines.jitrl.chunks import Chunk
@@ -101,7 +102,10 @@ def loaded(
     if manifest.get("engine") == engine and manifest.get("fingerprint") == host.fingerprint:
         with stored.sound(folder):
             _check_kind(folder, dict(manifest["states"]), kind)
-    into = Path(tempfile.mkdtemp(prefix="loaded-", dir=workplace))
+    try:
+        into = Path(tempfile.mkdtemp(prefix="loaded-", dir=workplace))
+    except OSError as error:
+        raise CheckpointError(write_failure(workplace, error)) from error
     try:
         manifest, parts, files = checkpoints.read_with_files(
             folder,

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 _QUERIES_AT_ONCE = 64  # bounds the distances in memory to 64 × m numbers
-_FAR_QUANTILE = 0.05
-_NEAR_SHARE = 0.5  # of far, where no state was read again or re-reading is as far as a stranger
+_NEAR_SHARE = 0.5  # of far
 
 
 def nearest(queries: Tensor, states: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -72,18 +71,11 @@ def similarity_weights(distances: Tensor, *, temperature: float, scale: float) -
     return torch.softmax(-distances / unit, dim=1)
 
 
-def action_values(weights: Tensor, returns: Tensor, tokens: Tensor, vocabulary: int) -> Tensor:
-    """Q̂ ``[n, vocabulary]``: the sum of w_i·return_i over the neighbours with that token.
-
-    ``weights``, ``returns`` and ``tokens`` are ``[n, k]``.  Tokens that no neighbour
-    continues with have 0.
-    """
-    values = torch.zeros(len(weights), vocabulary, device=weights.device)
-    return values.scatter_add_(1, tokens, weights * returns)
-
-
 def state_value(weights: Tensor, returns: Tensor, tokens: Tensor, logits: Tensor) -> Tensor:
     """V̂ ``[n, 1]``: the mean of Q̂ over the candidates.
+
+    Q̂ of a token is the sum of w_i·return_i over the neighbours with that token, 0 for one
+    that none continues with.
 
     Those are the distinct tokens of the ``k`` neighbours joined with the ``k`` tokens that
     the model itself ranks highest in ``logits`` ``[n, vocabulary]``.
@@ -158,25 +150,20 @@ class Gate:
         return ((self.far - first) / (self.far - self.near)).clamp(0.0, 1.0)
 
 
-def calibrated(unrelated: Tensor, again: Tensor | None = None) -> Gate:
-    """The gate that unrelated text leaves shut.
+def calibrated(unrelated: Tensor, quantile: float) -> Gate:
+    """The gate that unrelated text leaves all but shut.
 
     ``unrelated`` ``[n]`` are squared distances from the states of general text to their
-    nearest stored states: ``far`` is below 95 % of them, so the gate is shut for these and
-    all but shut for the rest.  ``again`` ``[m]`` are those of learned text that was read
-    anew in another context: ``near`` is their median, or half of ``far`` where that is
-    less or nothing was read again.
+    nearest stored states: ``far`` is below all but a ``quantile`` (0..1) of them, and ``near``
+    half of ``far``.
 
     Raises:
         ValueError: if ``unrelated`` holds nothing, or no number above 0.
     """
     if len(unrelated) == 0:
         raise ValueError("A gate can't be calibrated without distances of unrelated text")
-    far = float(torch.quantile(unrelated.float(), _FAR_QUANTILE))
+    far = float(torch.quantile(unrelated.float(), quantile))
     if not far > 0:  # the general text itself is stored: take the least that is apart
         apart = unrelated[unrelated > 0]
         far = float(apart.min()) if len(apart) else 0.0
-    near = _NEAR_SHARE * far
-    if again is not None and len(again):
-        near = min(near, float(again.float().median()))
-    return Gate(near=near, far=far)
+    return Gate(near=_NEAR_SHARE * far, far=far)

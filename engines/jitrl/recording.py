@@ -111,7 +111,7 @@ def layer_index(model: Any, layer: int | None) -> int:
     if not -layers <= layer < layers:
         raise EngineError(
             f"The model has no layer {layer}: set jitrl_full.layer to 0…{layers - 1}, or to null "
-            "for the last."
+            "for the one at four fifths."
         )
     return layer % layers
 

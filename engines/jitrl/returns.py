@@ -24,8 +24,8 @@ _AIMS: dict[Rating, float] = {"up": 2.0, "down": -1.0}
 class Used:
     """Stored tokens of one document that an answer rested on, and how much on each.
 
-    ``indices`` are rows of the document's state file; a row that was used at several
-    steps may come several times, and its ``weights`` add up.
+    ``indices`` are rows of the document's state file, each once; ``weights`` are 0…1, the
+    largest at each token of the answer 1.
     """
 
     document_id: str
@@ -35,7 +35,7 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A ``Feedback`` with what it touched; the weights here are shares, the largest 1."""
+    """A ``Feedback`` with what it touched."""
 
     feedback: Feedback
     rate: float
@@ -90,13 +90,13 @@ class Returns:
     ) -> Feedback:
         """Move the returns of ``used`` towards 2 (up) or −1 (down) and keep the verdict.
 
-        return_i += ``rate`` · w_i / max(w) · (aim − return_i).
+        return_i += ``rate`` · w_i · (aim − return_i).
 
         Raises:
             EngineError: if nothing that is stored was used.
             ValueError: if ``used`` names rows that aren't there or odd weights.
         """
-        shares = _shares(used)
+        shares = tuple(part for part in map(_counted, used) if part.indices)
         entries = sum(len(part.indices) for part in shares)
         if not entries:
             raise EngineError(
@@ -177,22 +177,9 @@ class Returns:
         return found
 
 
-def _shares(used: Sequence[Used]) -> tuple[Used, ...]:
-    """Each row once, with its summed weight as a share of the largest."""
-    sums: dict[str, dict[int, float]] = {}
-    for part in used:
-        rows = sums.setdefault(part.document_id, {})
-        for index, weight in zip(part.indices, part.weights, strict=True):
-            if not weight >= 0:
-                raise ValueError(f"A row can't have been used with the weight {weight}")
-            rows[index] = rows.get(index, 0.0) + weight
-    most = max((weight for rows in sums.values() for weight in rows.values()), default=0.0)
-    parts = []
-    for document_id, rows in sums.items():
-        counted = {index: weight / most for index, weight in sorted(rows.items()) if weight}
-        if counted:
-            parts.append(Used(document_id, tuple(counted), tuple(counted.values())))
-    return tuple(parts)
+def _counted(used: Used) -> Used:
+    rows = [(row, w) for row, w in zip(used.indices, used.weights, strict=True) if w != 0]
+    return replace(used, indices=tuple(r for r, _ in rows), weights=tuple(w for _, w in rows))
 
 
 def _without(verdict: Verdict, document_id: str) -> Verdict:

@@ -193,8 +193,9 @@ class _Pool:
         if not self._keys or count < 1:
             return ()
         scores = self._directions @ direction.to(self._directions)
-        left = [n for n, (name, _) in enumerate(self._keys) if name in leaving_out]
-        if left:
+        left = []
+        if leaving_out:
+            left = [n for n, (name, _) in enumerate(self._keys) if name in leaving_out]
             scores[left] = -torch.inf
         count = min(count, len(self._keys) - len(left))
         best = scores.topk(count)

@@ -52,7 +52,8 @@ class JitRLFullSettings:
     general text's states to their mean, so a temperature means the same for every model.
     ``strength`` is the paper's beta in nats; with ``interpolate`` the share of the
     neighbours' distribution is ``share``.  ``feedback_rate`` is how far one verdict moves
-    a return towards its aim.  ``context_chunks`` passages also go into the prompt.
+    a return towards its aim.  ``gate_quantile`` is the share of general text that lies near
+    enough to be moved at all.  ``context_chunks`` passages also go into the prompt.
     """
 
     passages: PassageSettings = PassageSettings()
@@ -64,8 +65,9 @@ class JitRLFullSettings:
     neighbours: int = 16
     temperature: float = 0.05
     mix: Mix = "advantage"
-    strength: float = 12.0
+    strength: float = 10.0
     share: float = 0.25
-    feedback_rate: float = 0.5
+    feedback_rate: float = 0.75
+    gate_quantile: float = 0.1
     context_chunks: int = 0
     context_tokens: int = 1024

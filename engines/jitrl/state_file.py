@@ -30,6 +30,11 @@ _TYPES = {"pooled": "F32", "tokens": "I32", "chunk": "I32", "states": "F16"}
 _NUMPY = {"F32": "<f4", "I32": "<i4", "F16": "<f2"}
 
 
+def half_precision(states: Tensor) -> Tensor:
+    """float16, with what is beyond its range at its edge."""
+    return states.clamp(-_HALF_LIMIT, _HALF_LIMIT).half()
+
+
 class StateWriter:
     """Writes a state file of known shape; use it as a context manager.
 
@@ -96,7 +101,7 @@ class StateWriter:
         rows = states.detach().to("cpu", torch.float32)
         numbers = chunk.detach().to("cpu", torch.int64)
         self._check(rows, tokens, numbers)
-        half = rows.clamp(-_HALF_LIMIT, _HALF_LIMIT).half()
+        half = half_precision(rows)
         place = slice(self._row, self._row + len(rows))
         self._maps["states"][place] = half.numpy()
         self._maps["tokens"][place] = tokens.detach().to("cpu", torch.int32).numpy()

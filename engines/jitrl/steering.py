@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from engines.jitrl.returns import Returns, Used
 from engines.jitrl.search import ChunkHit, Gathered, StateStore
 from engines.jitrl.settings import JitRLFullSettings
 from engines.protocol import Nudge
+
+_LEAST_WEIGHT = 0.01  # of a neighbour that a token is said to rest on
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Steering:
         self._sum: Tensor | None = None
         self._count = 0
         self._step: tuple[Gathered, Moved, Tensor] | None = None
-        self._used: list[tuple[str, int, float]] = []
+        self._used: dict[str, dict[int, float]] = {}
         self.used_tokens = 0
 
     @contextmanager
@@ -158,13 +159,15 @@ class Steering:
             return None
         found, result, own = self._step
         amount = float(result.logits[0, token] - own[0, token])
-        holds = (result.tokens[0] == token) & (result.weights[0] > 0)
+        holds = (result.tokens[0] == token) & (result.weights[0] >= _LEAST_WEIGHT)
         rows = result.rows[0][holds]
         weights: list[float] = result.weights[0][holds].tolist()
         hits = [found.hits[n] for n in found.hit[rows].tolist()]
         numbers: list[int] = found.rows[rows].tolist()
+        most = max(weights, default=0.0)
         for hit, row, weight in zip(hits, numbers, weights, strict=True):
-            self._used.append((hit.document_id, row, weight))
+            rows_used = self._used.setdefault(hit.document_id, {})
+            rows_used[row] = max(rows_used.get(row, 0.0), weight / most)
         self.used_tokens += bool(hits)
         if amount == 0 and not hits:
             return None
@@ -177,11 +180,12 @@ class Steering:
 
     @property
     def used(self) -> tuple[Used, ...]:
-        """The stored tokens that the answer's own tokens rested on."""
-        sums: dict[str, Counter[int]] = {}
-        for document_id, row, weight in self._used:
-            sums.setdefault(document_id, Counter())[row] += weight  # type: ignore[assignment]
+        """The stored tokens that the answer's own tokens rested on.
+
+        Each step counts alike, however far the gate was open: a verdict is on all of the
+        answer, of which the first words, where the gate has just opened, decide most.
+        """
         return tuple(
-            Used(document_id, tuple(rows), tuple(float(w) for w in rows.values()))
-            for document_id, rows in sums.items()
+            Used(document_id, tuple(rows), tuple(rows.values()))
+            for document_id, rows in self._used.items()
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -37,6 +39,22 @@ def test_a_greedy_stream_is_what_transformers_generates(family):
         pad_token_id=0,
     )[0, len(prompt) :]
     assert text == host.tokenizer.decode(expected, skip_special_tokens=True)
+
+
+def test_the_repetition_penalty_leaves_the_words_of_the_prompt_alone():
+    host = tiny_host()
+    prompt = host.prompt(QUESTION)
+    free = Sampling(max_new_tokens=1, repetition_penalty=1.0)
+    first = next(host.generate(prompt, free)).text
+    again = [Turn("user", f"{QUESTION[0].content} {first} {first}")]
+    for turns in (QUESTION, again):
+        penalised = dataclasses.replace(free, repetition_penalty=10.0)
+        assert next(host.reply(turns, penalised)) == next(host.reply(turns, free))
+    long = Sampling(max_new_tokens=12, repetition_penalty=1.0)
+    tokens = [
+        host.reply(QUESTION, s) for s in (long, dataclasses.replace(long, repetition_penalty=10.0))
+    ]
+    assert [*tokens[0]] != [*tokens[1]]
 
 
 def test_a_seed_repeats_a_sampled_answer_and_another_one_does_not():

@@ -226,6 +226,49 @@ def test_thumbs_down_lowers_what_was_used_and_undo_restores_it_to_the_bit(plain)
     assert answered(plain)[1] == text
 
 
+def test_the_same_question_answers_differently_after_thumbs_down(plain):
+    _, text = answered(plain)
+    plain.rate("down")
+    _, again = answered(plain)
+    assert again != text
+    plain.undo_rating()
+    assert answered(plain)[1] == text
+
+
+def test_thumbs_up_makes_the_same_answer_likelier(plain):
+    pieces, text = answered(plain)
+    plain.rate("up")
+    again, repeated = answered(plain)
+    assert repeated == text
+    amounts = [[p.nudge.amount for p in found if p.nudge] for found in (pieces, again)]
+    assert sum(amounts[1]) > sum(amounts[0])
+
+
+def test_every_word_of_the_answer_is_judged_alike(plain):
+    answered(plain)
+    plain.rate("down")
+    lowered = torch.cat(returns(plain))
+    assert (lowered < 0).sum() >= 6  # the answer is eight tokens, each from a row of its own
+
+
+def test_a_question_that_failed_leaves_no_older_answer_to_rate(plain):
+    answered(plain)
+    with pytest.raises(EngineError):
+        [*plain.reply([Turn("user", "boats " * 9_000)], SHORT)]
+    with pytest.raises(EngineError, match="nothing that is stored"):
+        plain.rate("down")
+    assert plain.feedback == ()
+
+
+def test_forgetting_what_a_rated_answer_used_takes_the_verdict_too(plain):
+    answered(plain)
+    plain.rate("up")
+    for document in [*plain.documents]:
+        plain.forget(document.id)
+    with pytest.raises(EngineError, match="nothing that is stored"):
+        plain.rate("up")
+
+
 def test_an_answer_is_rated_once_until_that_is_undone(plain):
     with pytest.raises(EngineError, match="no answer"):
         plain.rate("up")

@@ -9,7 +9,6 @@ import torch
 
 from engines.jitrl.neighbours import (
     Gate,
-    action_values,
     advantage,
     calibrated,
     interpolated,
@@ -81,6 +80,15 @@ def test_a_temperature_means_the_same_for_states_ten_times_as_long():
     torch.testing.assert_close(one, other)
 
 
+def by_definition(weights, returns, tokens, vocabulary):
+    """The sum of w·return over the neighbours with each token, one by one."""
+    values = torch.zeros(len(weights), vocabulary)
+    for row in range(len(weights)):
+        for weight, worth, token in zip(weights[row], returns[row], tokens[row], strict=True):
+            values[row, token] += weight * worth
+    return values
+
+
 @pytest.mark.parametrize(("temperature", "scale"), [(0, 1), (1, 0), (-1, -1), (1, math.nan)])
 def test_a_temperature_that_can_not_be_is_refused(temperature, scale):
     with pytest.raises(ValueError, match="above 0"):
@@ -88,7 +96,7 @@ def test_a_temperature_that_can_not_be_is_refused(temperature, scale):
 
 
 def test_values_by_hand():
-    values = action_values(WEIGHTS, RETURNS, TOKENS, 6)
+    values = by_definition(WEIGHTS, RETURNS, TOKENS, 6)
     # token 4: 0.5·1 + 0.2·(−1); token 1: 0.3·2
     torch.testing.assert_close(values, torch.tensor([[0.0, 0.6, 0.0, 0.0, 0.3, 0.0]]))
     logits = torch.tensor([[0.0, 5.0, 9.0, 7.0, 0.0, 0.0]])
@@ -102,7 +110,7 @@ def test_values_by_hand():
 def test_the_value_of_the_state_changes_no_probability():
     logits = random(1, 6)
     moved = advantage(logits, WEIGHTS, RETURNS, TOKENS, strength=3.0, openness=OPEN)
-    plain = logits + 3.0 * action_values(WEIGHTS, RETURNS, TOKENS, 6)
+    plain = logits + 3.0 * by_definition(WEIGHTS, RETURNS, TOKENS, 6)
     torch.testing.assert_close(moved.softmax(dim=1), plain.softmax(dim=1))
 
 
@@ -138,7 +146,7 @@ def test_interpolation_is_the_mixture_of_the_two_distributions():
     logits = random(2, 6) * 4
     weights, tokens = WEIGHTS.expand(2, 3), TOKENS.expand(2, 3)
     openness = torch.tensor([1.0, 0.5])
-    neighbours = action_values(weights, torch.ones(2, 3), tokens, 6)
+    neighbours = by_definition(weights, torch.ones(2, 3), tokens, 6)
     share = 0.4 * openness.unsqueeze(1)
     expected = (1 - share) * logits.softmax(dim=1) + share * neighbours
     mixed = interpolated(logits, weights, tokens, share=0.4, openness=openness)
@@ -176,18 +184,25 @@ def test_a_gate_that_can_not_be_is_refused(near, far):
 
 def test_a_calibrated_gate_is_open_for_what_was_stored_and_shut_for_the_rest():
     stored = random(400, 32)
-    again = nearest(stored + 0.1 * random(400, 32, seed=1), stored, 1)[0][:, 0]
-    strangers = nearest(random(400, 32, seed=2), stored, 1)[0]
-    gate = calibrated(strangers[:, 0], again)
+    gate = calibrated(nearest(random(400, 32, seed=2), stored, 1)[0][:, 0], 0.05)
+    again = nearest(stored + 0.1 * random(400, 32, seed=1), stored, 4)[0]
+    assert gate.openness(again).min() == 1.0
     assert gate.openness(nearest(stored, stored, 4)[0]).min() == 1.0
     fresh = gate.openness(nearest(random(400, 32, seed=3), stored, 4)[0])
     assert fresh.mean() < 0.02
     assert (fresh == 0).float().mean() > 0.9
 
 
+@pytest.mark.parametrize("quantile", [0.0, 0.1, 0.5, 0.9])
+def test_the_quantile_is_the_share_of_general_states_that_are_moved_at_all(quantile):
+    distances = torch.arange(1.0, 1001.0)
+    openness = calibrated(distances, quantile).openness(distances.unsqueeze(1))
+    assert (openness > 0).float().mean() == pytest.approx(quantile, abs=0.002)
+
+
 def test_unrelated_states_are_all_but_unmoved():
     stored = random(400, 32)
-    gate = calibrated(nearest(random(400, 32, seed=2), stored, 1)[0][:, 0])
+    gate = calibrated(nearest(random(400, 32, seed=2), stored, 1)[0][:, 0], 0.05)
     distances, rows = nearest(random(100, 32, seed=3), stored, 8)
     logits = random(100, 50, seed=4)
     weights = similarity_weights(distances, temperature=0.1, scale=spread(stored))
@@ -205,15 +220,11 @@ def test_unrelated_states_are_all_but_unmoved():
 
 def test_calibration_without_anything_to_go_by_is_refused():
     with pytest.raises(ValueError, match="without distances"):
-        calibrated(torch.zeros(0))
+        calibrated(torch.zeros(0), 0.1)
     with pytest.raises(ValueError, match="near < far"):
-        calibrated(torch.zeros(5))
+        calibrated(torch.zeros(5), 0.1)
 
 
 def test_general_text_that_is_stored_itself_still_gives_a_gate():
-    gate = calibrated(torch.tensor([0.0] * 50 + [2.0, 3.0]))
+    gate = calibrated(torch.tensor([0.0] * 50 + [2.0, 3.0]), 0.1)
     assert gate == Gate(1.0, 2.0)
-
-
-def test_text_read_again_as_far_as_a_stranger_leaves_room_for_the_gate():
-    assert calibrated(torch.full((9,), 4.0), torch.full((9,), 5.0)) == Gate(2.0, 4.0)

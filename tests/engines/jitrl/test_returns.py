@@ -34,21 +34,14 @@ def test_a_stored_token_starts_with_a_return_of_one():
 
 def test_thumbs_up_and_down_by_hand():
     returns = store()
-    feedback = rate(returns, "up", Used("a", (1, 3), (0.4, 0.2)), Used("b", (0,), (0.1,)))
+    feedback = rate(returns, "up", Used("a", (1, 3), (1.0, 0.5)), Used("b", (0,), (0.25,)))
     # half of the way to 2 for the most used, less for the others as their weight is less
     assert returns.of("a").tolist() == [1.0, 1.5, 1.0, 1.25, 1.0]
     assert returns.of("b").tolist() == [1.125, 1.0, 1.0]
     assert feedback == Feedback(1, "up", "Who?", "She.", 2, 3, WHEN)
-    rate(returns, "down", Used("a", (1,), (0.9,)))
+    rate(returns, "down", Used("a", (1,), (1.0,)))
     assert returns.of("a")[1].item() == 1.5 + 0.5 * (-1.0 - 1.5)
     assert [each.number for each in returns.feedback] == [1, 2]
-
-
-def test_a_row_used_at_several_steps_counts_once_with_its_whole_weight():
-    returns = store()
-    feedback = rate(returns, "up", Used("a", (1, 2, 1), (0.2, 0.2, 0.2)), Used("a", (2,), (0.2,)))
-    assert returns.of("a").tolist() == [1.0, 1.5, 1.5, 1.0, 1.0]
-    assert feedback.entries == 2
 
 
 def test_returns_stay_between_the_aims_however_often_one_rates():
