@@ -12,6 +12,8 @@ from engines.host import ModelHost
 from engines.jitrl.recording import mlp_inputs
 from engines.protocol import Turn
 
+_ANOTHER = "\ue000"  # no question begins or ends with this private character
+
 
 def question_place(host: ModelHost, turns: Sequence[Turn], question: str) -> tuple[int, int]:
     """Where ``question`` stands in the prompt of ``turns``: its first token and the one after
@@ -19,14 +21,11 @@ def question_place(host: ModelHost, turns: Sequence[Turn], question: str) -> tup
 
     Where it can't be told, that is the whole prompt.
     """
-    if host.tokenizer.chat_template is None:
-        text = "\n\n".join(turn.content for turn in turns)
-        special = True
-    else:
-        text = conversation_text(host.tokenizer, turns)
-        special = False
-    begin = text.rfind(question.strip())
+    text = _prompted(host, turns)
+    first, last = _last_turn(host, turns, text)
+    begin = text.rfind(question.strip(), first, last)
     end = begin + len(question.strip())
+    special = host.tokenizer.chat_template is None
     found = host.tokenizer(
         text, add_special_tokens=special, return_offsets_mapping=True, verbose=False
     )
@@ -35,6 +34,27 @@ def question_place(host: ModelHost, turns: Sequence[Turn], question: str) -> tup
     if begin < 0 or not inside:
         return len(offsets), 0
     return len(offsets) - inside[0], len(offsets) - inside[-1] - 1
+
+
+def _prompted(host: ModelHost, turns: Sequence[Turn]) -> str:
+    if host.tokenizer.chat_template is None:
+        return "\n\n".join(turn.content for turn in turns)
+    return conversation_text(host.tokenizer, turns)
+
+
+def _last_turn(host: ModelHost, turns: Sequence[Turn], text: str) -> tuple[int, int]:
+    """Where the last turn's own words stand in ``text``: what changes when they do.
+
+    The template's text around them may hold the question's letters too.
+    """
+    other = _prompted(host, [*turns[:-1], Turn(turns[-1].role, _ANOTHER)])
+    return _shared(text, other), len(text) - _shared(text[::-1], other[::-1])
+
+
+def _shared(text: str, other: str) -> int:
+    """How many characters both begin with."""
+    pairs = zip(text, other, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(text), len(other)))
 
 
 @torch.no_grad()
