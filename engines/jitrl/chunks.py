@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from engines.jitrl.sentences import sentence_spans, stripped
+
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
-# A full stop ends no sentence after a single capital ("J. Smith") or a usual short form.
-_SENTENCE_END = re.compile(
-    r"(?:(?<=[.!?؟।])|(?<=[.!?؟।][\"'”’)\]]))"
-    r"(?<!\b[A-Z]\.)(?<!\b(?:Mr|Dr|St|vs|No|Lt)\.)(?<!\b(?:Mrs|Rev|Gen|Col)\.)(?<!\bProf\.)"
-    r"\s++(?![a-z])|(?<=[。！？])(?![。！？」』”’）])|\n(?=\s*(?:[-*+•|]|\d{1,3}[.)])\s)"
-)
 _HEADING = re.compile(r"#{1,6}\s.*|[^\n]*\n\s*(?:=+|-{2,})", re.ASCII)
 _SPACE = re.compile(r"\s+")
 
@@ -138,9 +134,8 @@ class _Cutter:
                 return
         middle = _near_middle(self._text, start, end)
         for first, last in ((start, middle), (middle, end)):
-            stripped = _stripped(self._text, first, last)
-            if stripped:
-                yield from self._fitting(*stripped, heading)
+            for part in stripped(self._text, first, last):
+                yield from self._fitting(*part, heading)
 
 
 def _before_headings(units: Sequence[_Unit], taken: int, repeated: int) -> int:
@@ -171,32 +166,14 @@ def _near_middle(text: str, start: int, end: int) -> int:
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
     start = 0
     for blank in _BLANK_LINE.finditer(text):
-        yield from _if_any(text, start, blank.start())
+        yield from stripped(text, start, blank.start())
         start = blank.end()
-    yield from _if_any(text, start, len(text))
+    yield from stripped(text, start, len(text))
 
 
 def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     first_line = text.find("\n", start, end)
     if first_line >= 0 and text.startswith("#", start):  # a heading right above its text
-        yield from _if_any(text, start, first_line)
+        yield from stripped(text, start, first_line)
         start = first_line
-    for boundary in _SENTENCE_END.finditer(text, start, end):
-        yield from _if_any(text, start, boundary.start())
-        start = boundary.end()
-    yield from _if_any(text, start, end)
-
-
-def _if_any(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    stripped = _stripped(text, start, end)
-    if stripped:
-        yield stripped
-
-
-def _stripped(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """The span without white space at its ends, None if nothing is left."""
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    return (start, end) if start < end else None
+    yield from sentence_spans(text, start, end)
