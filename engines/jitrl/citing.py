@@ -10,14 +10,17 @@ from engines.jitrl.sentences import sentence_spans
 from engines.protocol import Citation, Passage
 from engines.words import stems
 
-_MARKER = re.compile(r"\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
+_BRACKETS = r"\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\]"
+# Right behind a letter it is code, such as x[2] or grid[1][2], and cites nothing.
+_MARKER = re.compile(rf"(?<![A-Za-z0-9_\]])(?:{_BRACKETS})+")
+_BEFORE = 12  # characters that are looked at to tell a document's own number
 FEWEST_WORDS = 2  # informative words to share, or all where the answer has fewer
 SMALLEST_SHARE = 0.5  # of the informative words of a sentence of the answer
 
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """What an answer rests on; ``marker`` is to be appended where the model wrote none."""
+    """What an answer rests on; ``marker`` is to be appended, and empty where [n] is there."""
 
     citations: tuple[Citation, ...] = ()
     marker: str = ""
@@ -39,10 +42,17 @@ _NO_MATCH = _Match(0, 0.0)
 def cited(answer: str, passages: Sequence[Passage]) -> Cited:
     """What ``answer`` rests on of the ``passages`` that have a ``reference``.
 
-    The [n] that the model wrote count where there is such a passage.  Where it wrote none,
-    the passage is cited whose sentence shares most informative words with a sentence of the
-    answer: at least two and half of them, or nothing is cited.
+    The [n] that the model wrote count where there is such a passage.  Not counted are those
+    right behind a letter or figure (x[2] is code) and those that a passage itself has behind
+    the same words: the model copied these.
+
+    Where none counts, the passage is cited whose sentence shares most informative words with
+    a sentence of the answer: at least two and half of them, or nothing is cited.  An answer
+    that holds a number in brackets all the same is left as it is, and gets no marker: behind
+    a number that cites nothing, a second one would make both look like citations.
     """
+    unmarked = re.search(_BRACKETS, answer) is None
+    answer = _without_copied(answer, passages)
     placed = {passage.reference: passage for passage in passages if passage.reference}
     claims = _claims(answer)
     numbers = [n for n in dict.fromkeys(_numbers(answer)) if n in placed]
@@ -53,7 +63,28 @@ def cited(answer: str, passages: Sequence[Passage]) -> Cited:
     if not enough:
         return Cited()
     match, passage = max(enough, key=lambda pair: (pair[0].words, pair[0].share))
-    return Cited((_citation(passage, match),), f" [{passage.reference}]")
+    marker = f" [{passage.reference}]" if unmarked else ""
+    return Cited((_citation(passage, match),), marker)
+
+
+def without_markers(text: str) -> str:
+    """``text`` with (n) for each [n] that would be taken for a citation."""
+    return _MARKER.sub(lambda found: _in_parentheses(found.group()), text)
+
+
+def _in_parentheses(marker: str) -> str:
+    return marker.replace("[", "(").replace("]", ")")
+
+
+def _without_copied(answer: str, passages: Sequence[Passage]) -> str:
+    """``answer`` with (n) for each [n] that a passage has behind the same words."""
+
+    def plain(found: re.Match[str]) -> str:
+        before = answer[max(0, found.start() - _BEFORE) : found.start()]
+        copied = before.strip() and any(before + found.group() in p.text for p in passages)
+        return _in_parentheses(found.group()) if copied else found.group()
+
+    return _MARKER.sub(plain, answer)
 
 
 def _as_written(number: int, passage: Passage, claims: Sequence[str]) -> Citation:
@@ -62,7 +93,7 @@ def _as_written(number: int, passage: Passage, claims: Sequence[str]) -> Citatio
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(n) for found in _MARKER.finditer(text) for n in re.findall(r"\d+", found.group(1))]
+    return [int(n) for found in _MARKER.finditer(text) for n in re.findall(r"\d+", found.group())]
 
 
 def _claims(answer: str) -> list[str]:

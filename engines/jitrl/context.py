@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from engines.conversation import without_oldest_exchange
 from engines.host import ModelHost
+from engines.jitrl.citing import without_markers
 from engines.jitrl.sentences import sentence_spans
 from engines.protocol import Passage, Turn
 
@@ -20,8 +21,9 @@ class Context:
     """The turns to prompt with, and what became of the passages.
 
     ``passages`` are those that were given, in their order; the ones in the prompt have
-    their ``reference`` and the text that was put there.  ``tokens`` is by how much the prompt
-    is longer for them.
+    their ``reference`` and the text that was put there, as the document has it: the model
+    reads (n) for an [n] of its own, so that it isn't copied as a citation.  ``tokens`` is by
+    how much the prompt is longer for them.
     """
 
     turns: tuple[Turn, ...]
@@ -124,16 +126,19 @@ class _Prompt:
         return len(self._host.prompt(self.turns_with(passages))) - self._tokens
 
     def turns_with(self, passages: Sequence[Passage]) -> list[Turn]:
-        parts = [self._plain(f"[{p.reference}] {p.title}\n{p.text.strip()}") for p in passages]
+        parts = [
+            f"[{p.reference}] {self._plain(p.title)}\n{self._plain(p.text.strip())}"
+            for p in passages
+        ]
         question = self._turns[-1].content
         content = "\n\n".join([*parts, INSTRUCTION, question])
         return [*self._turns[:-1], Turn("user", content)]
 
     def _plain(self, text: str) -> str:
-        """``text`` with no mark in it that the tokenizer would take for a turn's end."""
+        """``text`` with no mark in it that would be taken for a turn's end or a citation."""
         for mark in self._marks:
             text = text.replace(mark, f"{mark[0]} {mark[1:]}")
-        return text
+        return without_markers(text)
 
 
 def special_marks(host: ModelHost) -> tuple[str, ...]:

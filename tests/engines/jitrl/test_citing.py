@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from engines.jitrl.citing import cited
+import dataclasses
+
+import pytest
+
+from engines.jitrl.citing import cited, without_markers
 from engines.protocol import Passage
 from tests.engines.learning import AVIARY, HARBOUR
 
@@ -34,11 +38,39 @@ def test_several_numbers_in_one_bracket_count():
     assert [c.number for c in cited("Both [1, 2].", PASSAGES).citations] == [1, 2]
 
 
-def test_a_number_that_no_passage_has_counts_for_nothing():
+def test_a_number_that_no_passage_has_cites_nothing_and_gets_no_second_one():
     found = cited("The crane is made of black larch [7].", PASSAGES)
     assert [c.number for c in found.citations] == [1]
-    assert found.marker == " [1]"
+    assert found.marker == ""
     assert cited("Bananas are cheap [7].", PASSAGES).citations == ()
+    both = cited("The crane is made of black larch [7] [2].", PASSAGES)
+    assert [c.number for c in both.citations] == [2]
+
+
+@pytest.mark.parametrize(
+    "answer", ["Take windmills[1] or grid[0][1].", "Take windmills_2[1].", "Take windmills [x][1]."]
+)
+def test_an_index_in_code_is_no_citation(answer):
+    assert cited(answer, PASSAGES).citations == ()
+
+
+@pytest.mark.parametrize("answer", ["In 1742.[1][2]", "In 1742 [1][2].", "一七四二年[1]、[2]。"])
+def test_numbers_side_by_side_and_behind_other_scripts_count(answer):
+    assert [c.number for c in cited(answer, PASSAGES).citations] == [1, 2]
+
+
+def test_a_number_that_the_document_itself_has_there_is_no_citation():
+    own = dataclasses.replace(PASSAGES[0], text=HARBOUR.text.replace("women", "women [2]"))
+    found = cited("The harbour was dug by forty women [2] from Oster.", (own, PASSAGES[1]))
+    assert [c.number for c in found.citations] == [1]
+    assert "forty women [2]" in highlight(found.citations[0])
+    found = cited("It was dug by forty women [2], and parrots live there [2].", (own, PASSAGES[1]))
+    assert "parrots" in highlight(found.citations[0])
+
+
+def test_a_text_without_markers_keeps_its_code():
+    text = "Dug in 1742 [1][2], [3, 4] and x[5]; see [a] and [2024]."
+    assert without_markers(text) == "Dug in 1742 (1)(2), (3, 4) and x[5]; see [a] and [2024]."
 
 
 def test_without_a_number_the_passage_with_the_likeliest_sentence_is_cited():

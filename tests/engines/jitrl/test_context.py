@@ -6,7 +6,7 @@ import pytest
 
 from engines.host import ModelHost
 from engines.jitrl.context import INSTRUCTION, with_passages
-from engines.protocol import EngineError, Passage, Turn
+from engines.protocol import Document, EngineError, Passage, Turn
 from tests.engines.learning import AVIARY, HARBOUR, tiny_host
 from tests.engines.tiny import tiny_model, tiny_tokenizer
 
@@ -105,3 +105,13 @@ def test_a_document_that_writes_the_end_of_a_turn_ends_none(host):
     ids = host.prompt(context.turns).tolist()
     assert [ids.count(mark) for mark in (1, 2)] == [plain.count(mark) for mark in (1, 2)]
     assert context.used[0].text == odd.text
+
+
+def test_a_documents_own_numbers_are_not_shown_as_those_to_cite(host):
+    text = "Dug by forty women [3] in boats[2], so the book says [1, 2]."
+    given = passage(Document.from_text(text, "Harbours [2]"))
+    context = with_passages(host, TURNS, (given,), new_tokens=16, budget=500)
+    shown = "Dug by forty women (3) in boats[2], so the book says (1, 2)."
+    assert f"[1] Harbours (2)\n{shown}" in context.turns[-1].content
+    assert context.used[0].text == text
+    assert context.used[0].title == "Harbours [2]"
