@@ -107,7 +107,7 @@ class Library:
         if self._index is None:
             return ()
         hits = self._index.search(query, count, leaving_out=leaving_out)
-        return tuple(self._passage(hit.document_id, hit.number, hit.score) for hit in hits)
+        return tuple(self.passage(hit.document_id, hit.number, hit.score) for hit in hits)
 
     def passages(self, document_id: str) -> tuple[Passage, ...]:
         """All chunks of one document, in their order, with a score of 0.
@@ -116,7 +116,29 @@ class Library:
             EngineError: if it is not there.
         """
         count = len(self._of(document_id).chunks)
-        return tuple(self._passage(document_id, number, 0.0) for number in range(count))
+        return tuple(self.passage(document_id, number) for number in range(count))
+
+    def passage(self, document_id: str, number: int, score: float = 0.0) -> Passage:
+        """One chunk of one document; ``number`` counts its chunks from 0, as a hit's does.
+
+        Raises:
+            EngineError: if the document or the chunk is not there.
+        """
+        held = self._of(document_id)
+        if not 0 <= number < len(held.chunks):
+            raise EngineError(
+                f"'{held.title}' has {len(held.chunks)} chunks and none has the number {number}."
+            )
+        chunk = held.chunks[number]
+        return Passage(
+            document_id=document_id,
+            title=held.title,
+            number=number + 1,
+            text=held.text[chunk.start : chunk.end],
+            score=score,
+            start=chunk.start,
+            end=chunk.end,
+        )
 
     def tensors(self, document_id: str) -> dict[str, Tensor]:
         """A document for a checkpoint.
@@ -158,19 +180,6 @@ class Library:
                 f"No document '{document_id}' was learned: list the documents and name one."
             )
         return self._held[document_id]
-
-    def _passage(self, document_id: str, number: int, score: float) -> Passage:
-        held = self._held[document_id]
-        chunk = held.chunks[number]
-        return Passage(
-            document_id=document_id,
-            title=held.title,
-            number=number + 1,
-            text=held.text[chunk.start : chunk.end],
-            score=score,
-            start=chunk.start,
-            end=chunk.end,
-        )
 
 
 _NOTHING = torch.empty(0, dtype=torch.uint8)

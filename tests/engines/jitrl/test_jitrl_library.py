@@ -113,8 +113,19 @@ def test_a_damaged_document_is_refused(tensors: dict[str, torch.Tensor]) -> None
     assert made.search("turnips")
 
 
+def test_one_passage_is_had_without_the_others() -> None:
+    made = library(LIGHTHOUSE, GARDEN)
+    every = made.passages(LIGHTHOUSE.id)
+    assert len(every) > 2
+    assert tuple(made.passage(LIGHTHOUSE.id, n) for n in range(len(every))) == every
+    assert made.passage(LIGHTHOUSE.id, 1, 0.5).score == 0.5
+    for number in (-1, len(every)):
+        with pytest.raises(EngineError, match=f"none has the number {number}"):
+            made.passage(LIGHTHOUSE.id, number)
+
+
 def test_unknown_documents_are_named() -> None:
     made = library()
-    for call in (made.remove, made.passages, made.tensors):
+    for call in (made.remove, made.passages, made.tensors, lambda name: made.passage(name, 0)):
         with pytest.raises(EngineError, match="No document 'nobody'"):
             call("nobody")
