@@ -14,7 +14,7 @@ from cl_workbench.commands.conditions import ALPHAS, STRENGTHS, conditions
 from cl_workbench.commands.console import json_output, progress_display
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
 from cl_workbench.commands.questions import asked_questions
-from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
+from cl_workbench.commands.session import engine_of, open_engine, open_host, require_checkpoint
 from cl_workbench.commands.shortcuts import engine_option
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def ask(
     *,
     questions: tuple[str, ...],
     file: Path | None,
-    engine: str,
+    engine: str | None,
     load: str | None,
     alpha: tuple[float, ...],
     strength: tuple[float, ...],
@@ -92,11 +92,12 @@ def ask(
         require_checkpoint(workspace, load)
     with json_output() if as_json else nullcontext() as emit:
         with progress_display() as display:
+            name = BASE if base else engine_of(workspace, load, engine)
             host = open_host(workspace, display)
             if base:
                 answerer, compared = _base(host, settings), [Condition()]
             else:
-                learned = open_engine(workspace, engine, host, load)
+                learned = open_engine(workspace, name, host, load)
                 answerer = _learned(learned, host, settings)
                 compared = conditions(
                     learned, without, knock_out=knock_out, alphas=alpha, strengths=strength

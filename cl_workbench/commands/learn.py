@@ -18,7 +18,7 @@ from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
 from cl_workbench.commands.outcome import Outcome, summarise
 from cl_workbench.commands.overlap import foreseen, overlap_line
 from cl_workbench.commands.reading import path_of, read_documents, tell_failure
-from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
+from cl_workbench.commands.session import engine_of, open_engine, open_host, require_checkpoint
 from cl_workbench.commands.shortcuts import engine_option, guard_option, objective_option
 from cl_workbench.history import recorder
 from cl_workbench.home import made
@@ -60,7 +60,7 @@ def learn(
     workspace: Workspace,
     *,
     paths: tuple[str, ...],
-    engine: str,
+    engine: str | None,
     items: Path | None,
     save: str | None,
     load: str | None,
@@ -70,12 +70,14 @@ def learn(
     """Learn files and folders, or standard input where PATH is -."""
     workspace.start_log()
     started = time.perf_counter()
-    outcome = Outcome(engine)
     with json_output() if as_json else nullcontext() as emit:
+        require_checkpoint(workspace, load)
+        outcome = Outcome(engine_of(workspace, load, engine))
         if items is not None and workspace.settings.get("ttt.objective") == "next_token":
             raise click.UsageError("next_token learns the text alone: leave out --items.")
         documents = _with_items(_read(workspace, paths, outcome), items)
-        _check_places(workspace, save, load)
+        if save is not None:
+            made(workspace.home.checkpoints)
         if dry_run:
             _preview(_previewed(workspace, documents, outcome, load), outcome, emit)
             return outcome.exit_code
@@ -112,13 +114,6 @@ def _with_items(documents: list[Document], items: Path | None) -> list[Document]
 
     study = tuple(read_items(items))
     return [replace(document, study=study) for document in documents]
-
-
-def _check_places(workspace: Workspace, save: str | None, load: str | None) -> None:
-    """Find out that saving or loading can't work before minutes are spent."""
-    require_checkpoint(workspace, load)
-    if save is not None:
-        made(workspace.home.checkpoints)
 
 
 def _learn_all(

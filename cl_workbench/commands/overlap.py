@@ -13,7 +13,7 @@ from cl_workbench.commands.console import json_output, progress_display
 from cl_workbench.commands.figures import overlap_phrase
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
 from cl_workbench.commands.reading import path_of, read_documents, tell_failure
-from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
+from cl_workbench.commands.session import engine_of, open_engine, open_host, require_checkpoint
 from cl_workbench.commands.shortcuts import engine_option
 from cl_workbench.commands.watching import watched
 from cl_workbench.terminal_text import one_line
@@ -35,7 +35,7 @@ Found = tuple[Document, tuple[Overlap, ...]]
 @shared_options
 @click.pass_obj
 def overlap(
-    workspace: Workspace, *, paths: tuple[str, ...], engine: str, load: str, as_json: bool
+    workspace: Workspace, *, paths: tuple[str, ...], engine: str | None, load: str, as_json: bool
 ) -> int:
     """Tell before learning how much of each learned document's neurons PATH would move."""
     workspace.start_log()
@@ -46,7 +46,8 @@ def overlap(
         for failure in failed:
             tell_failure(failure)
         documents = [found for found in read if isinstance(found, Document)]
-        found, unforeseen = _foresee(workspace, documents, engine, load)
+        name = engine_of(workspace, load, engine)
+        found, unforeseen = _foresee(workspace, documents, name, load)
         failed += unforeseen
         if emit:
             emit({"checkpoint": load, "documents": _entries(found), "failed": _named(failed)})

@@ -13,7 +13,7 @@ from cl_workbench.commands.console import json_line, json_output, progress_displ
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
 from cl_workbench.commands.questions import asked_questions
 from cl_workbench.commands.session import check_free, engine_of, open_host, require_checkpoint
-from cl_workbench.commands.shortcuts import saved_engine_option
+from cl_workbench.commands.shortcuts import engine_option
 from cl_workbench.commands.table import Column, aligned, time_text
 from cl_workbench.commands.verdicts import takes_no_feedback, verdicts_of
 from cl_workbench.home import made
@@ -54,7 +54,7 @@ def _add(rating: Rating, meaning: str) -> None:
     @click.argument("question")
     @_load
     @_save
-    @saved_engine_option
+    @engine_option
     @_json
     @shared_options
     @click.pass_obj
@@ -82,7 +82,7 @@ _add("down", "Ask QUESTION, punish what its answer rests on, and ask again.")
 @rate.command()
 @_load
 @_save
-@saved_engine_option
+@engine_option
 @_json
 @shared_options
 @click.pass_obj

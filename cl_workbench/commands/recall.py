@@ -13,7 +13,7 @@ from cl_workbench.commands.console import json_output, progress_display
 from cl_workbench.commands.figures import signed_percent
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
 from cl_workbench.commands.reading import path_of, read_documents, tell_failure
-from cl_workbench.commands.session import open_engine, open_host, require_checkpoint
+from cl_workbench.commands.session import engine_of, open_engine, open_host, require_checkpoint
 from cl_workbench.commands.shortcuts import engine_option
 from cl_workbench.commands.watching import watched
 from cl_workbench.terminal_text import one_line
@@ -53,7 +53,12 @@ class _Measured:
 @shared_options
 @click.pass_obj
 def recall(
-    workspace: Workspace, *, paths: tuple[str, ...], engine: str, load: str | None, as_json: bool
+    workspace: Workspace,
+    *,
+    paths: tuple[str, ...],
+    engine: str | None,
+    load: str | None,
+    as_json: bool,
 ) -> int:
     """Measure how well each PATH is predicted by the base model, and as learned.
 
@@ -65,7 +70,8 @@ def recall(
     with json_output() if as_json else nullcontext() as emit:
         documents = _read(workspace, paths, measured)
         if documents:
-            _measure(workspace, documents, measured, engine, load)
+            name = engine_of(workspace, load, engine)
+            _measure(workspace, documents, measured, name, load)
         if emit:
             emit(measured.record())
     if not as_json:

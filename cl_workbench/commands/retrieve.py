@@ -11,7 +11,7 @@ from cl_workbench.commands.console import Emit, json_output, progress_display
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
 from cl_workbench.commands.questions import asked_questions
 from cl_workbench.commands.session import engine_of, open_engine, open_host, require_checkpoint
-from cl_workbench.commands.shortcuts import saved_engine_option
+from cl_workbench.commands.shortcuts import engine_option
 from cl_workbench.terminal_text import one_line
 from engines.abilities import Retrieves
 from engines.protocol import EngineError, Passage, Retrieval
@@ -21,7 +21,7 @@ _EXCERPT = 160
 
 @click.command()
 @click.argument("queries", nargs=-1, required=True, metavar="QUERY...")
-@saved_engine_option
+@engine_option
 @click.option("--load", type=CHECKPOINT, required=True, help="Look into a saved checkpoint.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each query.")
 @shared_options

@@ -56,8 +56,10 @@ def check_free(workspace: Workspace, name: str, save: str | None) -> None:
     )
 
 
-def engine_of(workspace: Workspace, saved: str, asked: str | None) -> str:
+def engine_of(workspace: Workspace, saved: str | None, asked: str | None) -> str:
     """The engine to open ``saved`` with: the one ``asked`` for, else the one that saved it.
+
+    Where nothing is opened either, it is the first there is.
 
     Raises:
         CheckpointError: if the checkpoint can't be read.
@@ -65,6 +67,8 @@ def engine_of(workspace: Workspace, saved: str, asked: str | None) -> str:
     """
     if asked is not None:
         return asked
+    if saved is None:
+        return assembly.engine_names()[0]
     from engines.checkpoints import read_manifest
 
     manifest = read_manifest(workspace.home.checkpoint(saved))

@@ -40,12 +40,5 @@ guard_option = setting_option(
 engine_option = click.option(
     "--engine",
     type=click.Choice(assembly.engine_names()),
-    default="ttt",
-    show_default=True,
-    help="The strategy to use.",
-)
-saved_engine_option = click.option(
-    "--engine",
-    type=click.Choice(assembly.engine_names()),
-    help="The strategy to use; by default the one that saved the checkpoint.",
+    help="The strategy to use; by default the one that saved the checkpoint, or ttt.",
 )

@@ -14,7 +14,7 @@ from cl_workbench.commands.console import json_output, progress_display
 from cl_workbench.commands.new_file import check_new, write_new
 from cl_workbench.commands.options import PROGRAM, Workspace, shared_options
 from cl_workbench.commands.reading import read_one_document
-from cl_workbench.commands.session import open_engine, open_host
+from cl_workbench.commands.session import engine_of, open_engine, open_host
 from cl_workbench.commands.shortcuts import engine_option, objective_option
 from cl_workbench.commands.watching import watched
 from cl_workbench.terminal_text import one_line
@@ -41,7 +41,7 @@ def study(
     workspace: Workspace,
     *,
     path: str,
-    engine: str,
+    engine: str | None,
     file: Path | None,
     rejected: bool,
     as_json: bool,
@@ -51,7 +51,7 @@ def study(
     with json_output() if as_json else nullcontext() as emit:
         document = read_one_document(workspace, path)
         _check_place(file)
-        plan = _plan(workspace, engine, document)
+        plan = _plan(workspace, engine_of(workspace, None, engine), document)
         if file is not None:
             _write(file, plan)
         if emit:

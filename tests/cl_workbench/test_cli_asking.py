@@ -104,3 +104,17 @@ def test_control_characters_of_a_file_of_questions_do_not_reach_the_terminal(cal
     code, out, err = call("ask", "--questions", tmp_path / "q.txt", "--base", "--json")
     assert not set("\x1b\x07\x9b") & set(out + err)
     assert json.loads(out.splitlines()[0])["question"] == "Who\x1b]0;owned\x07 \x9b31mbuilt?"
+
+
+@pytest.mark.parametrize("engine", ["jitrl-mvp", "jitrl-full"])
+def test_a_checkpoint_is_opened_with_the_engine_that_saved_it(call, mill, tmp_path, engine):
+    assert call("learn", mill, "--engine", engine, "--save", "mine")[0] == 0
+    code, out, _ = call("ask", "Where is the mill?", "--load", "mine", "--json")
+    assert (code, json.loads(out)["engine"]) == (0, engine)
+    more = tmp_path / "more.md"
+    more.write_text("The pier was built of larch in 1911 by Osk Brannigan.")
+    code, out, err = call("learn", more, "--load", "mine", "--save", "both", "--json")
+    assert code == 0, err
+    assert json.loads(out)["engine"] == engine
+    if engine == "jitrl-full":
+        assert call("recall", more, "--load", "both")[0] == 0
