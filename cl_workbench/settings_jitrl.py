@@ -33,7 +33,8 @@ JITRL_SETTINGS: tuple[Setting, ...] = (
         "passages.ranking",
         "text",
         _PASSAGES.ranking,
-        "how passages are ranked: by TF-IDF, by BM25 or by both",
+        "how passages are ranked: by TF-IDF, by BM25, or by BM25 of words and of runs of "
+        "characters (hybrid; with features: words, by BM25 and TF-IDF)",
         choices=("tfidf", "bm25", "hybrid"),
     ),
     Setting(

@@ -111,7 +111,8 @@ class Retrieval:
 class Piece:
     """A piece of streamed answer: ``text`` may be empty while ``tokens`` counts on.
 
-    ``retrieval`` comes once, with the first piece; ``citations`` with the last.
+    ``retrieval`` comes with the first piece, and again at the end where there is more to tell;
+    ``citations`` come with the last.
     ``nudge`` tells how much learned knowledge moved the logit of this piece's token.
     """
 

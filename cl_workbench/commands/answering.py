@@ -162,7 +162,8 @@ def _source(citation: Citation) -> str:
 
 
 def _retrieval(pieces: Sequence[Piece]) -> Retrieval | None:
-    return next((piece.retrieval for piece in pieces if piece.retrieval is not None), None)
+    # A later one tells more: that nothing moved the answer is known only when it is written.
+    return next((piece.retrieval for piece in reversed(pieces) if piece.retrieval), None)
 
 
 def _citations(pieces: Sequence[Piece]) -> list[Citation]:
