@@ -6,9 +6,13 @@ import dataclasses
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from engines.jitrl.question import has_words
 from engines.protocol import Document, DocumentError, EngineError, LearnReport
+
+REPLACES = "Takes the place of an earlier version of this file."
+REPLACES_MUTED = "Takes the place of an earlier version of this file, and is muted as that was."
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,59 @@ class Ledger:
         """Put a document at the end."""
         self.entries = (*self.entries, entry)
 
+    def report_on(
+        self,
+        document: Document,
+        tokens: int,
+        chunks: int,
+        seconds: float,
+        loss: float | None = None,
+    ) -> LearnReport:
+        """The report of a document that is to be ``put``; a note tells whose place it takes.
+
+        ``loss`` is the mean base nats per token, where they were measured.
+        """
+        earlier = self._earlier(document.path)
+        note = REPLACES_MUTED if _all_muted(earlier) else REPLACES
+        return LearnReport(
+            id=document.id,
+            title=document.title,
+            path=document.path,
+            tokens=tokens,
+            tokens_read=tokens,
+            loss_before=loss,
+            loss_after=None,
+            held_out_loss_before=None,
+            held_out_loss_after=None,
+            seconds=seconds,
+            tokens_per_second=tokens / seconds if seconds else 0.0,
+            gate_open_share=None,
+            alpha=None,
+            learned_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            notes=(*document.notes, note) if earlier else document.notes,
+            chunks=chunks,
+        )
+
+    def put(self, entry: Entry) -> tuple[str, ...]:
+        """Put a document where the earlier version of its file stands, muted as that is.
+
+        Returns the ids that are out of the ledger for it, so that what is kept of them can
+        go too: several where versions were learned before they took each other's place.
+        Where there is none, and always without a path, the document comes to the end.
+        """
+        earlier = self._earlier(entry.report.path)
+        if not earlier:
+            self.add(entry)
+            return ()
+        entries = list(self.entries)
+        muted = entry.muted or _all_muted(earlier)
+        entries[entries.index(earlier[0])] = dataclasses.replace(entry, muted=muted)
+        self.entries = tuple(one for one in entries if one not in earlier)
+        return tuple(one.report.id for one in earlier)
+
+    def _earlier(self, path: str | None) -> list[Entry]:
+        return [one for one in self.entries if path is not None and one.report.path == path]
+
     def remove(self, document_id: str) -> None:
         """Take a document out.  Raises ``EngineError`` for an unknown id."""
         position = self.position(document_id)
@@ -125,3 +182,7 @@ class Ledger:
             yield
         finally:
             self._left_out = before
+
+
+def _all_muted(entries: Sequence[Entry]) -> bool:
+    return all(entry.muted for entry in entries)

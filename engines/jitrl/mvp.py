@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 
 from engines import checkpoints
@@ -96,7 +95,11 @@ class JitRLMVPEngine:
         return nullcontext()
 
     def learn(self, document: Document) -> Generator[Progress | LearnReport, None, None]:
-        """Cut ``document`` into passages and take them in; closing early leaves no trace."""
+        """Cut ``document`` into passages and take them in; closing early leaves no trace.
+
+        One from a file takes the place of an earlier version of that file, which answers
+        until this one is learned.
+        """
         self._check_idle()
         self._ledger.check_new(document)
         self._learning = True
@@ -109,6 +112,22 @@ class JitRLMVPEngine:
     def _passages_of(self, document: Document) -> Generator[Progress, None, LearnReport]:
         began = time.perf_counter()
         yield Progress("reading", 0.0, 0.0)
+        try:
+            tokens, chunks = yield from self._read(document, began)
+            # The library has it now, and there is no event until the ledger has it too.
+            seconds = time.perf_counter() - began
+            report = self._ledger.report_on(document, tokens, chunks, seconds)
+            entry = Entry(report, self._size(document.id))
+        except BaseException:
+            if document.id in self._library:
+                self._library.remove(document.id)
+            raise
+        for earlier in self._ledger.put(entry):
+            self._drop(earlier)
+        return report
+
+    def _read(self, document: Document, began: float) -> Generator[Progress, None, tuple[int, int]]:
+        """Take ``document`` into the library; returns how many tokens and chunks it has."""
         text = document.text
         last = len(text.rstrip())
         tokens = chunks = read = 0
@@ -117,11 +136,7 @@ class JitRLMVPEngine:
             read = chunk.end
             seconds = time.perf_counter() - began
             yield Progress("cutting", read / last, seconds, step=chunks, tokens_seen=tokens)
-        # The library has it now, and there is no event until the ledger has it too.
-        tokens += self._tokens_in(text, read, len(text))
-        report = _report(document, tokens, chunks, time.perf_counter() - began)
-        self._ledger.add(Entry(report, self._size(document.id)))
-        return report
+        return tokens + self._tokens_in(text, read, len(text)), chunks
 
     def _tokens_in(self, text: str, start: int, end: int) -> int:
         """How many tokens a part of a text has; nothing long is tokenised at once."""
@@ -233,6 +248,10 @@ class JitRLMVPEngine:
         """
         self._check_idle()
         self._ledger.remove(document_id)
+        self._drop(document_id)
+
+    def _drop(self, document_id: str) -> None:
+        """Let go of what is kept of a document that the ledger has no longer."""
         self._library.remove(document_id)
         self._rarity.remove(document_id)
 
@@ -284,25 +303,4 @@ def _told(found: Retrieval, context: Context, bias: WordBias | None) -> Retrieva
         context_tokens=context.tokens,
         nudges=() if bias is None else bias.nudges,
         note=NO_ROOM if found.passages and not context.used else found.note,
-    )
-
-
-def _report(document: Document, tokens: int, chunks: int, seconds: float) -> LearnReport:
-    return LearnReport(
-        id=document.id,
-        title=document.title,
-        path=document.path,
-        tokens=tokens,
-        tokens_read=tokens,
-        loss_before=None,
-        loss_after=None,
-        held_out_loss_before=None,
-        held_out_loss_after=None,
-        seconds=seconds,
-        tokens_per_second=tokens / seconds if seconds else 0.0,
-        gate_open_share=None,
-        alpha=None,
-        learned_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        notes=document.notes,
-        chunks=chunks,
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from engines.host import ModelHost
 from engines.jitrl.calibration import Calibration
 from engines.jitrl.chunks import Chunk
+from engines.jitrl.ledger import Ledger
 from engines.jitrl.library import Library
 from engines.jitrl.recording import (
     Projection,
@@ -97,24 +97,7 @@ def report_on(
     document: Document, tokens: int, loss: float, chunks: int, seconds: float
 ) -> LearnReport:
     """The report of a document whose mean base ``loss`` was measured while it was read."""
-    return LearnReport(
-        id=document.id,
-        title=document.title,
-        path=document.path,
-        tokens=tokens,
-        tokens_read=tokens,
-        loss_before=loss,
-        loss_after=None,
-        held_out_loss_before=None,
-        held_out_loss_after=None,
-        seconds=seconds,
-        tokens_per_second=tokens / seconds if seconds else 0.0,
-        gate_open_share=None,
-        alpha=None,
-        learned_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        notes=document.notes,
-        chunks=chunks,
-    )
+    return Ledger().report_on(document, tokens, chunks, seconds, loss)
 
 
 def check_settings(settings: JitRLFullSettings) -> None:
