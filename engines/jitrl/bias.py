@@ -19,22 +19,22 @@ from engines.host import ModelHost
 from engines.protocol import Nudge, Passage
 from engines.words import STOP_WORDS, is_informative, written
 
-MOST_NUDGES = 24
+_MOST_NUDGES = 24
 
 Rarity = Callable[[str], float]
 """How rare a lower-case word is: 0 in every chunk, 1 in a single one."""
 
-Tokens = tuple[int, ...]
+_Path = tuple[int, ...]
 
 
 @dataclass(slots=True)
-class Word:
+class _Word:
     """One word of the passages, however it is written, and the nats it is raised by now."""
 
     text: str
     weight: float
     passages: list[int] = field(default_factory=list)
-    written: list[str] = field(default_factory=list)
+    forms: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +64,30 @@ class WordBias:
         decay: float,
     ) -> None:
         self._decay = decay
-        self._tokens = _Tokens(host)
-        found = words_of(passages, rarity, strength) if strength > 0 else []
-        paths = self._tokens.paths(found)
+        self._vocabulary = _Vocabulary(host)
+        found = _words_of(passages, rarity, strength) if strength > 0 else []
+        paths = self._vocabulary.paths(found)
         # With and without a leading space: the second only where a word may begin.
-        self._spaced = _Starts(self._tokens, [one for one in paths if self._tokens.spaced(one[1])])
-        self._bare = _Starts(
-            self._tokens, [one for one in paths if not self._tokens.spaced(one[1])]
-        )
+        spaced = [one for one in paths if self._vocabulary.spaced(one[1])]
+        bare = [one for one in paths if not self._vocabulary.spaced(one[1])]
+        self._spaced = _Starts(self._vocabulary, spaced)
+        self._bare = _Starts(self._vocabulary, bare)
         self._words = found
-        self._begun: list[tuple[Word, Tokens, int]] = []
+        self._begun: list[tuple[_Word, _Path, int]] = []
         self._inside_word = False
         self._ready: dict[bool, tuple[Tensor, Tensor]] = {}
 
     @property
     def nudges(self) -> tuple[Nudge, ...]:
         """The words that are raised, the strongest first, at most 24."""
-        heard = self._spaced.heard | self._bare.heard
+        raised = self._spaced.raised | self._bare.raised
         listed = sorted(
-            (word for word in self._words if word.text in heard and word.weight > 0),
+            (word for word in self._words if word.text in raised and word.weight > 0),
             key=lambda word: -word.weight,
         )
         return tuple(
-            Nudge(word.written[0], word.weight, tuple(word.passages))
-            for word in listed[:MOST_NUDGES]
+            Nudge(word.forms[0], word.weight, tuple(word.passages))
+            for word in listed[:_MOST_NUDGES]
         )
 
     def adjust(self, seen: Tensor, logits: Tensor) -> Tensor:
@@ -113,19 +113,19 @@ class WordBias:
         self._advance(token)
         if lift.amount <= 0:
             return None
-        return Nudge(self._tokens.text(token), lift.amount, lift.passages)
+        return Nudge(self._vocabulary.text(token), lift.amount, lift.passages)
 
-    def _starts(self) -> Sequence[_Starts]:
+    def _possible_starts(self) -> Sequence[_Starts]:
         return (self._spaced,) if self._inside_word else (self._spaced, self._bare)
 
     def _start(self, token: int) -> _Lift:
-        lifts = (starts.lifts.get(token, _NONE) for starts in self._starts())
+        lifts = (starts.lifts.get(token, _NONE) for starts in self._possible_starts())
         return max(lifts, key=lambda lift: lift.amount)
 
     def _starting(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and amounts ``[1, n]`` of the words' first tokens, kept until a word is used."""
         if self._inside_word not in self._ready:
-            tokens = dict.fromkeys(token for one in self._starts() for token in one.lifts)
+            tokens = dict.fromkeys(token for one in self._possible_starts() for token in one.lifts)
             amounts = {token: self._start(token).amount for token in tokens}
             self._ready[self._inside_word] = _tensors(amounts, logits)
         return self._ready[self._inside_word]
@@ -135,7 +135,7 @@ class WordBias:
         lifts: dict[int, _Lift] = {}
         for word, path, position in self._begun:
             token = path[position]
-            if word.weight > lifts.get(token, _NONE).amount and self._tokens.may_follow(token):
+            if word.weight > lifts.get(token, _NONE).amount and self._vocabulary.may_follow(token):
                 lifts[token] = _Lift(word.weight, tuple(word.passages))
         return lifts
 
@@ -143,16 +143,16 @@ class WordBias:
         begun = [(w, path, n) for w, path, n in self._begun if path[n] == token]
         # A beginning that no word followed would be raised again, and again written alone.
         used = [] if begun else [word for word, _, _ in self._begun]
-        for starts in self._starts():
+        for starts in self._possible_starts():
             begun += [(word, path, 0) for word, path in starts.by_token.get(token, ())]
         used += [word for word, path, n in begun if n + 1 == len(path)]
         self._begun = [(word, path, n + 1) for word, path, n in begun if n + 1 < len(path)]
-        last = self._tokens.text(token)[-1:]
+        last = self._vocabulary.text(token)[-1:]
         self._inside_word = last.isalnum() or last == REPLACEMENT
         if used:
             self._use({word.text: word for word in used}.values())
 
-    def _use(self, words: Iterable[Word]) -> None:
+    def _use(self, words: Iterable[_Word]) -> None:
         for word in words:
             word.weight *= self._decay
         self._spaced.weigh()
@@ -163,19 +163,19 @@ class WordBias:
 _NONE = _Lift(0.0, ())
 
 
-def words_of(passages: Sequence[Passage], rarity: Rarity, strength: float) -> list[Word]:
+def _words_of(passages: Sequence[Passage], rarity: Rarity, strength: float) -> list[_Word]:
     """The informative words of the passages in the context, in their order."""
-    found: dict[str, Word] = {}
+    found: dict[str, _Word] = {}
     for number, passage in enumerate(passages):
         for form in written(passage.text) if passage.reference is not None else ():
             key = form.lower()
             if key not in found:
                 if not is_informative(key):
                     continue
-                found[key] = Word(key, strength * min(1.0, max(0.0, rarity(key))))
+                found[key] = _Word(key, strength * min(1.0, max(0.0, rarity(key))))
             word = found[key]
-            if form not in word.written:
-                word.written.append(form)
+            if form not in word.forms:
+                word.forms.append(form)
             if number not in word.passages:
                 word.passages.append(number)
     return list(found.values())
@@ -184,16 +184,16 @@ def words_of(passages: Sequence[Passage], rarity: Rarity, strength: float) -> li
 class _Starts:
     """Words as tokens, by their first token."""
 
-    def __init__(self, tokens: _Tokens, paths: Sequence[tuple[Word, Tokens]]) -> None:
-        self._may_start = tokens.may_start
-        self.by_token: dict[int, list[tuple[Word, Tokens]]] = {}
+    def __init__(self, vocabulary: _Vocabulary, paths: Sequence[tuple[_Word, _Path]]) -> None:
+        self._may_start = vocabulary.may_start
+        self.by_token: dict[int, list[tuple[_Word, _Path]]] = {}
         for word, path in paths:
             self.by_token.setdefault(path[0], []).append((word, path))
         self.lifts: dict[int, _Lift] = {}
         self.weigh()
 
     @property
-    def heard(self) -> frozenset[str]:
+    def raised(self) -> frozenset[str]:
         """The words whose first token is raised."""
         return frozenset(word.text for token in self.lifts for word, _ in self.by_token[token])
 
@@ -208,7 +208,7 @@ class _Starts:
                 self.lifts[token] = _Lift(weight, tuple(sorted(numbers)))
 
 
-class _Tokens:
+class _Vocabulary:
     """What the tokens of one model are as text, and which of them may be raised."""
 
     def __init__(self, host: ModelHost) -> None:
@@ -225,24 +225,24 @@ class _Tokens:
             self._texts[token] = whole[len(self._decoded(self._before)) :]
         return self._texts[token]
 
-    def paths(self, words: Sequence[Word]) -> list[tuple[Word, Tokens]]:
+    def paths(self, words: Sequence[_Word]) -> list[tuple[_Word, _Path]]:
         """The words as tokens, however they are written, with and without a space before."""
         forms = [
-            (word, before + form) for word in words for form in word.written for before in (" ", "")
+            (word, before + form) for word in words for form in word.forms for before in (" ", "")
         ]
         encoded = self._encoded([form for _, form in forms])
-        found: dict[tuple[str, Tokens], tuple[Word, Tokens]] = {}
+        found: dict[tuple[str, _Path], tuple[_Word, _Path]] = {}
         for (word, _), ids in zip(forms, encoded, strict=True):
             path = self._without_space(ids)
             if path:
                 found[word.text, path] = word, path
         return list(found.values())
 
-    def spaced(self, path: Tokens) -> bool:
+    def spaced(self, path: _Path) -> bool:
         """Whether the first token of ``path`` begins with a space."""
         return self.text(path[0])[:1].isspace()
 
-    def _without_space(self, ids: Sequence[int]) -> Tokens:
+    def _without_space(self, ids: Sequence[int]) -> _Path:
         first = 0
         while first < len(ids) and not self.text(ids[first]).strip():
             first += 1

@@ -14,8 +14,8 @@ _BRACKETS = r"\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\]"
 # Right behind a letter it is code, such as x[2] or grid[1][2], and cites nothing.
 _MARKER = re.compile(rf"(?<![A-Za-z0-9_\]])(?:{_BRACKETS})+")
 _BEFORE = 12  # characters that are looked at to tell a document's own number
-FEWEST_WORDS = 2  # informative words to share, or all where the answer has fewer
-SMALLEST_SHARE = 0.5  # of the informative words of a sentence of the answer
+_FEWEST_WORDS = 2  # informative words to share, or all where the answer has fewer
+_SMALLEST_SHARE = 0.5  # of the informative words of a sentence of the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _best(passage: Passage, claims: Sequence[str]) -> _Match:
 
 
 def _is_enough(match: _Match) -> bool:
-    return match.share >= SMALLEST_SHARE and (match.words >= FEWEST_WORDS or match.share == 1.0)
+    return match.share >= _SMALLEST_SHARE and (match.words >= _FEWEST_WORDS or match.share == 1.0)
 
 
 def _citation(passage: Passage, match: _Match) -> Citation:

@@ -13,7 +13,7 @@ from engines.jitrl.sentences import sentence_spans
 from engines.protocol import Passage, Turn
 
 INSTRUCTION = "Answer from these passages, and cite the one that you use like [1]."
-_SMALLEST_SHARE = 3  # a cut passage has to keep a third of its text
+_LEAST_KEPT = 1 / 3  # of the text of a passage that is cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _fitting(
     if prompt.tokens([*used, passage]) <= room:
         return passage
     ends = [end for _, end in sentence_spans(passage.text)]
-    ends = [end for end in ends if len(passage.text) / _SMALLEST_SHARE <= end < len(passage.text)]
+    ends = [end for end in ends if len(passage.text) * _LEAST_KEPT <= end < len(passage.text)]
     best = None
     while ends:  # halve: each further sentence makes the prompt longer
         middle = len(ends) // 2
@@ -120,7 +120,7 @@ class _Prompt:
         self._host = host
         self._turns = list(turns)
         self._tokens = tokens
-        self._marks = special_marks(host)
+        self._marks = _special_marks(host)
 
     def tokens(self, passages: Sequence[Passage]) -> int:
         return len(self._host.prompt(self.turns_with(passages))) - self._tokens
@@ -141,7 +141,7 @@ class _Prompt:
         return without_markers(text)
 
 
-def special_marks(host: ModelHost) -> tuple[str, ...]:
+def _special_marks(host: ModelHost) -> tuple[str, ...]:
     """The special tokens of the model as they are written, such as ``<|im_end|>``."""
     added = host.tokenizer.added_tokens_decoder.values()
     return tuple(str(token.content) for token in added if token.special and len(token.content) > 1)
