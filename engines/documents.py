@@ -260,7 +260,9 @@ def _open_without_waiting(path: Path) -> BinaryIO:
 
 def _document(content: bytes, path: Path, options: ReadOptions) -> Document:
     subject = shown(path)
-    return _parsed(content, subject, path.suffix, options, path=subject, fallback_title=path.stem)
+    # Two files of the same name must not count as one because they were read from their folders.
+    place = shown(path.absolute())
+    return _parsed(content, subject, path.suffix, options, path=place, fallback_title=path.stem)
 
 
 def _parsed(

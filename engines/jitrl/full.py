@@ -8,8 +8,7 @@ import secrets
 import tempfile
 import time
 import weakref
-from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from shutil import rmtree
 
@@ -20,9 +19,11 @@ from engines.host import ModelHost
 from engines.jitrl import stored
 from engines.jitrl.answers import LastAnswer, Watched, with_context
 from engines.jitrl.asked import question_place, question_state
+from engines.jitrl.beside import BesideWeights
 from engines.jitrl.calibration import Calibration
 from engines.jitrl.citing import cited
 from engines.jitrl.knowledge import Knowledge, loaded
+from engines.jitrl.ledger import Ledger
 from engines.jitrl.mvp import NOTHING_ASKED, NOTHING_LEARNED
 from engines.jitrl.question import has_words, query_of
 from engines.jitrl.recalling import loss_by, recalled
@@ -33,7 +34,6 @@ from engines.jitrl.state_reading import (
     check_settings,
     chunks_of,
     gate_reading,
-    report_on,
     written,
 )
 from engines.jitrl.steering import Steering
@@ -50,13 +50,13 @@ from engines.protocol import (
     Turn,
 )
 
-STRENGTH_LIMIT = 32.0  # nats
-
 NOTHING_NEAR = "Nothing stored was near enough to move a token: the answer is the model's own."
 
 
-class JitRLFullEngine:
+class JitRLFullEngine(BesideWeights):
     """Learns documents as hidden states to look up; the network is never changed.
+
+    With ``interpolate`` the strength only turns neighbours on and off.
 
     Args:
         host: the base model.
@@ -70,6 +70,7 @@ class JitRLFullEngine:
     """
 
     name = "jitrl-full"
+    most_strength = 32.0
 
     def __init__(
         self,
@@ -90,33 +91,11 @@ class JitRLFullEngine:
         self._folder = folder
         self._knowledge = Knowledge(host, self.settings)
         self._last: LastAnswer | None = None
-        self._learning = False
         self.strength = self.settings.strength
 
     @property
-    def documents(self) -> Sequence[LearnReport]:
-        """The ledger: what was learned, in order."""
-        return self._knowledge.ledger.reports
-
-    @property
-    def strength(self) -> float:
-        """The paper's β in nats; 0 is off.  With ``interpolate`` it only turns on and off."""
-        return self._strength
-
-    @strength.setter
-    def strength(self, value: float) -> None:
-        if not 0.0 <= value <= STRENGTH_LIMIT:
-            raise EngineError(f"The strength is from 0 to {STRENGTH_LIMIT:g} nats, not {value}.")
-        self._strength = float(value)
-
-    @property
-    def strength_limit(self) -> float:
-        """The highest strength that may be set."""
-        return STRENGTH_LIMIT
-
-    def active(self) -> AbstractContextManager[None]:
-        """An empty block: nothing in the network is changed."""
-        return nullcontext()
+    def _kept(self) -> Ledger:
+        return self._knowledge.ledger
 
     def _workplace(self) -> Path:
         try:
@@ -151,21 +130,17 @@ class JitRLFullEngine:
             )
             # From here on there is no event, so what is begun is finished.
             seconds = time.perf_counter() - began
-            report = report_on(document, tokens, loss, len(chunks), seconds)
-            self._knowledge.add(document, chunks, self._knowledge.open(path), report)
+            ledger = self._knowledge.ledger
+            report = ledger.report_on(document, tokens, len(chunks), seconds, loss)
+            file = self._knowledge.open(path)
+            for earlier in self._knowledge.add(document, chunks, file, report):
+                if self._last is not None:
+                    self._last.forget(earlier, self.feedback)
         except BaseException:
             with contextlib.suppress(OSError):
                 path.unlink()
             raise
         return report
-
-    @property
-    def _silent(self) -> frozenset[str]:
-        return self._knowledge.ledger.silent
-
-    @property
-    def _anything_counts(self) -> bool:
-        return len(self._silent) < len(self._knowledge.ledger.entries)
 
     def retrieve(self, query: str) -> Retrieval:
         """The chunks nearest to ``query``, asked as the only question; nothing is answered.
@@ -321,37 +296,6 @@ class JitRLFullEngine:
             )
         yield from recalled(self.host, document, self.settings, self._projection, learned)
 
-    @property
-    def muted(self) -> frozenset[str]:
-        """Ids of documents that are kept but not looked up now."""
-        return self._knowledge.ledger.muted
-
-    def mute(self, document_id: str, muted: bool = True) -> None:
-        """Leave a document out, or take it in again.  Raises ``EngineError`` if unknown."""
-        self._check_idle()
-        self._knowledge.ledger.mute(document_id, muted)
-
-    def move(self, document_id: str, position: int) -> None:
-        """Put a document at ``position`` (from 0) of the ledger; answers don't depend on it.
-
-        Raises:
-            EngineError: for an unknown id or a position that isn't there.
-        """
-        self._check_idle()
-        self._knowledge.ledger.move(document_id, position)
-
-    def bytes_of(self, document_id: str) -> int:
-        """Size of what is kept of a document, in bytes."""
-        return self._knowledge.ledger[document_id].bytes
-
-    def without(self, document_ids: Collection[str]) -> AbstractContextManager[None]:
-        """Inside this block replies leave these documents out (a knock-out).
-
-        Raises:
-            EngineError: on entering, if one of them isn't in the ledger.
-        """
-        return self._knowledge.ledger.without(document_ids)
-
     def forget(self, document_id: str) -> None:
         """Take one document back, with its file.  Raises ``EngineError`` for an unknown id."""
         self._check_idle()
@@ -396,9 +340,3 @@ class JitRLFullEngine:
         before, self._knowledge = self._knowledge, knowledge
         self._last = None
         before.delete_files()
-
-    def _check_idle(self) -> None:
-        if self._learning:
-            raise EngineError(
-                "This engine is learning already: finish or close that learn() first."
-            )

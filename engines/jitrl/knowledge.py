@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,18 +41,25 @@ class Knowledge:
 
     def add(
         self, document: Document, chunks: Sequence[Chunk], file: StateFile, report: LearnReport
-    ) -> None:
-        """Take a document in."""
+    ) -> tuple[str, ...]:
+        """Take a document in; returns the ids of earlier versions whose place it takes."""
         self.library.add(document.id, document.title, document.text, chunks)
         self.store.add(document.id, file)
         self.returns.add(document.id, file.tokens)
         text = self.library.tensors(document.id).values()
         size = file.bytes + sum(tensor.nbytes for tensor in text)
-        self.ledger.add(Entry(report, size))
+        earlier = self.ledger.put(Entry(report, size))
+        for one in earlier:
+            self._drop(one)
+        return earlier
 
     def remove(self, document_id: str) -> None:
         """Take a document out and delete its file.  Raises ``EngineError`` for an unknown id."""
         self.ledger.remove(document_id)
+        self._drop(document_id)
+
+    def _drop(self, document_id: str) -> None:
+        """Let go of what is kept of a document that the ledger has no longer."""
         self.library.remove(document_id)
         self.returns.forget(document_id)
         path = self.store.documents[document_id].path
@@ -67,8 +73,7 @@ class Knowledge:
 
     def passage(self, hit: ChunkHit) -> Passage:
         """The text of a chunk that was found, with its score."""
-        passage = self.library.passages(hit.document_id)[hit.chunk]
-        return dataclasses.replace(passage, score=hit.score)
+        return self.library.passage(hit.document_id, hit.chunk, hit.score)
 
     def save(self, folder: Path, manifest: dict[str, Any]) -> None:
         """Write all of it into ``folder``, atomically; state files are linked, not copied."""

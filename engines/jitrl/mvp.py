@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from engines import checkpoints
 from engines.host import ModelHost
 from engines.jitrl import stored
+from engines.jitrl.beside import BesideWeights
 from engines.jitrl.bias import WordBias
 from engines.jitrl.citing import cited
 from engines.jitrl.context import Context, with_passages
@@ -30,7 +30,6 @@ from engines.protocol import (
     Turn,
 )
 
-STRENGTH_LIMIT = 10.0  # nats
 _AT_ONCE = 20_000  # characters that are tokenised in one call
 
 NOTHING_LEARNED = "Nothing that is learned counts now: the answer is the model's own."
@@ -42,7 +41,7 @@ NO_ROOM = (
 )
 
 
-class JitRLMVPEngine:
+class JitRLMVPEngine(BesideWeights):
     """Learns documents as passages to look up; the network is never changed.
 
     Args:
@@ -54,6 +53,7 @@ class JitRLMVPEngine:
     """
 
     name = "jitrl-mvp"
+    most_strength = 10.0
 
     def __init__(self, host: ModelHost, settings: JitRLMVPSettings | None = None) -> None:
         self.host = host
@@ -63,36 +63,14 @@ class JitRLMVPEngine:
         self._library = self._empty_library()
         self._rarity = WordRarity()
         self._ledger = Ledger()
-        self._learning = False
         self.strength = self.settings.strength
+
+    @property
+    def _kept(self) -> Ledger:
+        return self._ledger
 
     def _empty_library(self) -> Library:
         return Library(self.host.tokenizer, self.settings.passages)
-
-    @property
-    def documents(self) -> Sequence[LearnReport]:
-        """The ledger: what was learned, in order."""
-        return self._ledger.reports
-
-    @property
-    def strength(self) -> float:
-        """The nudge towards the rarest word of the passages, in nats; 0 is none."""
-        return self._strength
-
-    @strength.setter
-    def strength(self, value: float) -> None:
-        if not 0.0 <= value <= STRENGTH_LIMIT:
-            raise EngineError(f"The strength is from 0 to {STRENGTH_LIMIT:g} nats, not {value}.")
-        self._strength = float(value)
-
-    @property
-    def strength_limit(self) -> float:
-        """The highest strength that may be set."""
-        return STRENGTH_LIMIT
-
-    def active(self) -> AbstractContextManager[None]:
-        """An empty block: nothing in the network is changed."""
-        return nullcontext()
 
     def learn(self, document: Document) -> Generator[Progress | LearnReport, None, None]:
         """Cut ``document`` into passages and take them in; closing early leaves no trace.
@@ -164,9 +142,9 @@ class JitRLMVPEngine:
     def _found(self, query: str) -> Retrieval:
         if not has_words(query):
             return Retrieval(query, note=NOTHING_ASKED)
-        if len(self._ledger.silent) == len(self._ledger.entries):
+        if not self._anything_counts:
             return Retrieval(query, note=NOTHING_LEARNED)
-        passages = self._library.search(query, leaving_out=self._ledger.silent)
+        passages = self._library.search(query, leaving_out=self._silent)
         return Retrieval(query, passages, note=None if passages else NOTHING_FOUND)
 
     def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
@@ -204,41 +182,6 @@ class JitRLMVPEngine:
             strength=self.strength,
             decay=self.settings.decay,
         )
-
-    @property
-    def muted(self) -> frozenset[str]:
-        """Ids of documents that are kept but not looked up now."""
-        return self._ledger.muted
-
-    def mute(self, document_id: str, muted: bool = True) -> None:
-        """Leave a document out of what is looked up, or take it in again.
-
-        Raises:
-            EngineError: if no learned document has this id.
-        """
-        self._check_idle()
-        self._ledger.mute(document_id, muted)
-
-    def move(self, document_id: str, position: int) -> None:
-        """Put a document at ``position`` (from 0) of the ledger; answers don't depend on it.
-
-        Raises:
-            EngineError: for an unknown id or a position that isn't there.
-        """
-        self._check_idle()
-        self._ledger.move(document_id, position)
-
-    def bytes_of(self, document_id: str) -> int:
-        """Size of what is kept of a document, in bytes."""
-        return self._ledger[document_id].bytes
-
-    def without(self, document_ids: Collection[str]) -> AbstractContextManager[None]:
-        """Inside this block replies leave these documents out (a knock-out).
-
-        Raises:
-            EngineError: on entering, if one of them isn't in the ledger.
-        """
-        return self._ledger.without(document_ids)
 
     def forget(self, document_id: str) -> None:
         """Take one document back.
@@ -288,12 +231,6 @@ class JitRLMVPEngine:
 
     def _replace(self, library: Library, ledger: Ledger) -> None:
         self._library, self._ledger, self._rarity = library, ledger, WordRarity()
-
-    def _check_idle(self) -> None:
-        if self._learning:
-            raise EngineError(
-                "This engine is learning already: finish or close that learn() first."
-            )
 
 
 def _told(found: Retrieval, context: Context, bias: WordBias | None) -> Retrieval:

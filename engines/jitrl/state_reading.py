@@ -9,7 +9,6 @@ from pathlib import Path
 from engines.host import ModelHost
 from engines.jitrl.calibration import Calibration
 from engines.jitrl.chunks import Chunk
-from engines.jitrl.ledger import Ledger
 from engines.jitrl.library import Library
 from engines.jitrl.recording import (
     Projection,
@@ -20,7 +19,7 @@ from engines.jitrl.recording import (
 )
 from engines.jitrl.settings import JitRLFullSettings
 from engines.jitrl.state_file import StateWriter
-from engines.protocol import Document, DocumentError, EngineError, LearnReport, Progress
+from engines.protocol import Document, DocumentError, EngineError, Progress
 
 
 def gate_reading(calibration: Calibration) -> Iterator[Progress]:
@@ -91,13 +90,6 @@ def written(
                 loss=nats / seen,
             )
     return len(ids), nats / positions
-
-
-def report_on(
-    document: Document, tokens: int, loss: float, chunks: int, seconds: float
-) -> LearnReport:
-    """The report of a document whose mean base ``loss`` was measured while it was read."""
-    return Ledger().report_on(document, tokens, chunks, seconds, loss)
 
 
 def check_settings(settings: JitRLFullSettings) -> None:

@@ -62,8 +62,8 @@ def analysed(monkeypatch):
 
 
 def each_step(learning, *works):
-    """The events up to the 40th, each with what was done since the one before it."""
-    for _ in range(40):
+    """The events up to the 80th, each with what was done since the one before it."""
+    for _ in range(80):
         before = [sum(work) for work in works]
         event = next(learning, None)
         if event is None:
@@ -81,7 +81,7 @@ def test_a_huge_text_is_told_of_step_by_step_and_can_be_stopped(host, analysed, 
         assert max(done) <= MOST_PER_EVENT
         fractions.append(event.fraction)
     learning.close()
-    assert len(fractions) == 40
+    assert len(fractions) == 80
     assert 0 < fractions[-1] < 1
     assert max(host.tokenizer.calls) <= MOST_AT_ONCE
     assert engine.documents == ()

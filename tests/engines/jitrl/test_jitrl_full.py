@@ -16,7 +16,7 @@ from engines.abilities import (
     Retrieves,
     TakesFeedback,
 )
-from engines.jitrl.full import STRENGTH_LIMIT, JitRLFullEngine
+from engines.jitrl.full import JitRLFullEngine
 from engines.jitrl.mvp import NOTHING_LEARNED
 from engines.jitrl.settings import JitRLFullSettings, PassageSettings
 from engines.protocol import (
@@ -416,7 +416,7 @@ def test_a_damaged_checkpoint_is_refused_and_changes_nothing(engine, tmp_path, d
 
 
 def test_settings_and_strength_out_of_range_are_refused(engine, host):
-    assert engine.strength_limit == STRENGTH_LIMIT == 32
+    assert engine.strength_limit == 32
     with pytest.raises(EngineError, match="from 0 to 32"):
         engine.strength = 33
     for change in ({"share": 2.0}, {"feedback_rate": -1.0}, {"neighbours": 0}, {"layer": 9}):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engines.abilities import HasLedger, HasStrength, Retrieves
-from engines.jitrl.mvp import NOTHING_FOUND, NOTHING_LEARNED, STRENGTH_LIMIT, JitRLMVPEngine
+from engines.jitrl.mvp import NOTHING_FOUND, NOTHING_LEARNED, JitRLMVPEngine
 from engines.jitrl.settings import JitRLMVPSettings, PassageSettings
 from engines.protocol import (
     CheckpointError,
@@ -164,7 +164,7 @@ def test_strength_is_a_dial_and_zero_answers_as_without_a_nudge(engine):
     assert engine.strength == 0.0
     plain, retrieval = asked(engine)
     assert retrieval.nudges == () and all(piece.nudge is None for piece in plain)
-    engine.strength = STRENGTH_LIMIT
+    engine.strength = engine.strength_limit
     pieces, retrieval = asked(engine)
     assert retrieval.nudges and any(piece.nudge is not None for piece in pieces)
     engine.strength = 0

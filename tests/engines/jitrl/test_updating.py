@@ -32,7 +32,7 @@ def host():
     return tiny_host()
 
 
-@pytest.fixture(params=["mvp"])
+@pytest.fixture(params=["mvp", "full"])
 def make(request, host, tmp_path):
     """Makes engines of one kind, each with nothing learned."""
     if request.param == "mvp":
