@@ -14,8 +14,8 @@ from the logits it would have chosen by.
     general answer  trivia questions, the first right answer
 Conditions:
     base            the unchanged model
-    mvp             JitRL MVP by its defaults: retrieved passages in the prompt
-    mvp bias 4      the same with a bias of 4 nats on the passages' words
+    mvp             JitRL MVP without a bias: retrieved passages in the prompt
+    mvp bias 4      the same with its default bias of 4 nats on the passages' words
     knn-lm          plain kNN-LM (arXiv 1911.00172): the same stored states and neighbours,
                     a share of 0.25 of the probability, everywhere
     full            JitRL Full by its defaults
@@ -125,9 +125,9 @@ def knn_lm(host: ModelHost) -> Engine:
     return engine
 
 
-def biased(host: ModelHost) -> Engine:
+def mvp(host: ModelHost, strength: float) -> Engine:
     engine = JitRLMVPEngine(host)
-    engine.strength = 4.0
+    engine.strength = strength
     return engine
 
 
@@ -137,8 +137,8 @@ def full(host: ModelHost, **changes: Any) -> Engine:
 
 CONDITIONS: dict[str, Callable[[ModelHost], Engine | None]] = {
     "base": lambda _: None,
-    "mvp": JitRLMVPEngine,
-    "mvp bias 4": biased,
+    "mvp": lambda host: mvp(host, 0.0),
+    "mvp bias 4": lambda host: mvp(host, 4.0),
     "knn-lm": knn_lm,
     "full": full,
     "full last": lambda host: full(host, layer=LAST_LAYER),
