@@ -72,10 +72,7 @@ class Bullet:
     @property
     def number(self) -> int:
         """The number in the id; no other bullet of the playbook ever had it."""
-        parts = id_parts(self.id)
-        if parts is None:
-            raise ValueError(f"{self.id!r} is not a bullet's id")
-        return parts[1]
+        return int(self.id.rpartition("-")[2])
 
     def rewritten(
         self, text: str, revision: int, at: str, merged: tuple[PastText, ...] = ()

@@ -14,11 +14,13 @@ from typing import Any
 
 from engines.ace.applying import Limits
 from engines.ace.bullet import MAX_COUNT, MAX_TEXT_CHARACTERS, NO_SOURCE, Source
+from engines.ace.files import FORMAT, VERSION
 from engines.ace.operations import Add
 from engines.ace.playbook import MAX_BULLETS, PlaybookError
 from engines.ace.prompt_form import unescaped
 from engines.ace.review import Offered, offer_each
 from engines.ace.revisions import History
+from engines.ace.rows import history_of
 from engines.ace.sections import OTHER, id_parts, section_name
 
 MAX_BYTES = 16_000_000
@@ -125,11 +127,13 @@ def _json(text: str) -> Imported:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise PlaybookError("It is not whole JSON: export it again.") from error
+    if isinstance(found, dict) and found.get("format") == FORMAT:
+        return _own(found)
     rows = found.get("strategies") if isinstance(found, dict) else None
     if not isinstance(rows, list):
         raise PlaybookError(
-            "It is JSON, but no playbook of continual-learning-slm, which has a list "
-            "'strategies'; a playbook of cl-workbench is copied into the playbooks folder."
+            "It is JSON, but neither a playbook of cl-workbench nor one of "
+            "continual-learning-slm, which has a list 'strategies'."
         )
     bullets, notes = list[tuple[Add, Source]](), list[str]()
     for place, row in enumerate(rows, start=1):
@@ -139,6 +143,19 @@ def _json(text: str) -> Imported:
         else:
             bullets.append((Add("strategies", rule), _source(row)))
     return Imported(tuple(bullets), _few(notes))
+
+
+def _own(found: dict[str, Any]) -> Imported:
+    """The present bullets of a saved playbook; its revisions stay where they are."""
+    if found.get("version") != VERSION:
+        raise PlaybookError("It was saved by another version of cl-workbench: update this one.")
+    try:
+        bullets = history_of(found["revisions"]).playbook.bullets
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PlaybookError("The playbook in it is damaged: export it again.") from error
+    return Imported(
+        tuple((Add(b.section, b.text, "", b.helpful, b.harmful, b.id), b.source) for b in bullets)
+    )
 
 
 def _rule(row: Any) -> str | None:

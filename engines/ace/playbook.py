@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
@@ -39,8 +40,9 @@ class Playbook:
 
     def put(self, bullet: Bullet) -> Playbook:
         """This playbook with ``bullet``, in place of the one with its id if there is one."""
-        others = (b for b in self.bullets if b.id != bullet.id)
-        return Playbook.of((*others, bullet), self.next_number)
+        bullets = [b for b in self.bullets if b.id != bullet.id]
+        insort(bullets, bullet, key=_order)
+        return Playbook(tuple(bullets), max(self.next_number, bullet.number + 1))
 
     def without(self, ids: Collection[str]) -> Playbook:
         """This playbook without the bullets of these ids."""

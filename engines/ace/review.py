@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Literal
 
 from engines.ace.applying import Limits, apply
@@ -84,10 +86,10 @@ def offer_each(
     at = at or now()
     playbook, outcomes = history.playbook, list[Outcome]()
     person = origin == "person"
-    for operation, source in operations:
+    for source, together in groupby(operations, key=itemgetter(1)):
         applied = apply(
             playbook,
-            [operation],
+            [operation for operation, _ in together],
             limits,
             revision=history.next,
             at=at,

@@ -54,7 +54,7 @@ _ADDRESS = _compiled(
     r"\b[a-z][a-z0-9+.-]{1,15}://\S",
     r"\bwww\.[a-z0-9-]+\.",
     r"\b(?:mailto|javascript):\S|\bdata:\w+/\w|\btel:\+?\d",
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
+    r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+",
     r"(?<![\w.@/])(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|app|ai|co|info|biz|xyz|ru|cn|uk|de|fr|eu|"
     r"me|link|site|online|top|onion)(?:/\S*)?(?![\w.-]*\w)",
     r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d+|/\S*)",
@@ -84,7 +84,7 @@ _DELIMITER = _compiled(
     r"start_of_image|im_start|im_end)(?:\s[^<>]{0,100})?/?>",
     r"```|~~~|^\s*#{1,6}\s|\[[a-z][a-z0-9-]*-[0-9]{5,9}\]\s*helpful\s*=",
     r"(?:^|[.!?:;]\s*)(?:system|assistant|human|user)\s*:",
-    r"#{2,}\s*(?:system|instruction|response|human|assistant|user)\b",
+    r"##\s*(?:system|instruction|response|human|assistant|user)\b",
 )
 _KINDS: tuple[tuple[FlagKind, tuple[re.Pattern[str], ...], str], ...] = (
     ("instruction", _INSTRUCTION, "it tries to instruct the roles ({})"),
