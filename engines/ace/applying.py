@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,11 +16,12 @@ from engines.ace.bullet import (
     clean_text,
     now,
 )
-from engines.ace.duplicates import DEFAULT_SIMILARITY, twin_of
+from engines.ace.duplicates import twin_of
 from engines.ace.golds import copied_gold
+from engines.ace.limits import Limits
 from engines.ace.operations import Add, Merge, Operation, Remove, Tag, Update, from_json
 from engines.ace.outcome import Outcome
-from engines.ace.playbook import MAX_BULLETS, Playbook
+from engines.ace.playbook import Playbook
 from engines.ace.reading import Unreadable, shown
 from engines.ace.rewriting import rewriting_fault
 from engines.ace.screening import screen
@@ -31,28 +33,6 @@ from engines.ace.sections import (
     id_parts,
     section_name,
 )
-
-DEFAULT_BULLET_CHARACTERS = 600
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a patch is held to.
-
-    ``budget`` bounds the whole playbook, ``characters`` each text and ``bullets`` their number.
-    From ``similarity`` (0..1) on, a new text is a duplicate within its section.  One patch may
-    take away at most the share ``removed`` of the bullets and rewrite the share ``rewritten``.
-    ``golds`` are answers that no text may give away, but where they stand in ``question``.
-    """
-
-    budget: Budget | None = None
-    characters: int = DEFAULT_BULLET_CHARACTERS
-    bullets: int = MAX_BULLETS
-    similarity: float = DEFAULT_SIMILARITY
-    removed: float = 0.25
-    rewritten: float = 0.5
-    golds: tuple[str, ...] = ()
-    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +249,8 @@ def _text(text: str, patch: _Patch) -> str:
 
 
 def _check_twin(text: str, bullets: Sequence[Bullet], patch: _Patch) -> None:
-    threshold = 1.0 if patch.person else patch.limits.similarity
+    # Word for word the same is refused to a person too.
+    threshold = math.inf if patch.person else patch.limits.similarity
     twin = twin_of(text, bullets, threshold)
     if twin is not None:
         raise _RefusedError(f"{twin.id} says the same ({twin.similarity:.0%} alike)", twin.id)

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from engines.ace.bullet import Bullet
 from engines.ace.playbook import Playbook
+from engines.words import NUMBER_WORDS, STOP_WORDS
 
 DEFAULT_SIMILARITY = 0.85
 
@@ -23,7 +24,7 @@ no not never none without cannot unless except nor neither only avoid don't does
 won't shouldn't mustn't always before after above below more less least most maximum minimum
 increase decrease add subtract multiply divide first last
 """
-_NEGATIONS = frozenset(_TURNING.split())
+_TURNS = frozenset(_TURNING.split()) | NUMBER_WORDS
 _RIGHT_SIDE = re.compile(r"=([^=;]*)")
 
 
@@ -38,9 +39,10 @@ class Twin:
 def twin_of(text: str, bullets: Sequence[Bullet], threshold: float) -> Twin | None:
     """The bullet among ``bullets`` that is most alike ``text``, from ``threshold`` (0..1) on.
 
-    Alike is the same words in the same order, else the cosine of TF-IDF over words and pairs of
-    them.  Texts that differ in a number, in a word that turns a sentence round (not, always,
-    before, more, ...) or on the right of an equals sign say different things however alike.
+    Alike is the same words in the same order, else the cosine of TF-IDF over the words that say
+    something, singular or plural.  Texts that differ in a number, in a word that turns a sentence
+    round (not, always, before, more, ...) or on the right of an equals sign say different things
+    however alike.
     """
     same = next((b for b in bullets if _tokens(b.text) == _tokens(text)), None)
     if same is not None:
@@ -86,7 +88,7 @@ def _cosines(texts: Sequence[str], against: Sequence[str]) -> list[list[float]]:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(
-        analyzer="word", tokenizer=_tokens, token_pattern=None, lowercase=False, ngram_range=(1, 2)
+        analyzer="word", tokenizer=_telling, token_pattern=None, lowercase=False
     )
     known = vectorizer.fit_transform([*against, *texts])
     scores = known[len(against) :] @ known[: len(against)].T
@@ -100,8 +102,20 @@ def _tokens(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1 << 14)
+def _telling(text: str) -> tuple[str, ...]:
+    """The words without stop words and without a plural's s; all of them if none is left."""
+    tokens = _tokens(text)
+    kept = tuple(_singular(token) for token in tokens if token not in STOP_WORDS)
+    return kept or tokens
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] != "s" else word
+
+
+@lru_cache(maxsize=1 << 14)
 def _words(text: str) -> frozenset[str]:
-    return frozenset(_tokens(text))
+    return frozenset(_telling(text))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -109,6 +123,6 @@ def _turns(text: str) -> tuple[object, ...]:
     """What must be the same for two texts to say the same."""
     tokens = [token.replace("’", "'") for token in _tokens(text)]
     numbers = sorted(token for token in tokens if token[0].isdigit())
-    negations = frozenset(tokens) & _NEGATIONS
+    turns = frozenset(tokens) & _TURNS
     sides = tuple(_tokens(side.rstrip(" .,")) for side in _RIGHT_SIDE.findall(text))
-    return tuple(numbers), negations, sides
+    return tuple(numbers), turns, sides

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.ace.applying import Limits
 from engines.ace.bullet import MAX_COUNT, MAX_TEXT_CHARACTERS, NO_SOURCE, Source
 from engines.ace.files import FORMAT, VERSION
+from engines.ace.limits import Limits
 from engines.ace.operations import Add
 from engines.ace.playbook import MAX_BULLETS, PlaybookError
 from engines.ace.prompt_form import unescaped

@@ -8,8 +8,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Literal
 
-from engines.ace.applying import Limits, apply
+from engines.ace.applying import apply
 from engines.ace.bullet import Source, now
+from engines.ace.limits import Limits
 from engines.ace.operations import Operation
 from engines.ace.outcome import Outcome
 from engines.ace.playbook import PlaybookError

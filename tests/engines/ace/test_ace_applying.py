@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engines.ace.applying import Limits, apply
+from engines.ace.applying import apply
 from engines.ace.budget import Budget, usefulness
 from engines.ace.bullet import Bullet, Source
+from engines.ace.limits import Limits
 from engines.ace.operations import Add, Merge, Remove, Tag, Update
 from engines.ace.playbook import Playbook
 

@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engines.ace.applying import Limits, apply
+from engines.ace.applying import apply
 from engines.ace.budget import Budget
 from engines.ace.bullet import check_bullet
 from engines.ace.diff import diff, patched
 from engines.ace.exporting import markdown
 from engines.ace.files import load, save
 from engines.ace.importing import read_text
+from engines.ace.limits import Limits
 from engines.ace.operations import Add, Merge, Remove, Tag, Update
 from engines.ace.playbook import Playbook, PlaybookError
 from engines.ace.prompt_form import escaped, unescaped

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engines.ace.applying import Limits
 from engines.ace.budget import Budget
 from engines.ace.diff import diff, patched, words_changed
+from engines.ace.limits import Limits
 from engines.ace.operations import Add, Remove, Tag, Update
 from engines.ace.playbook import PlaybookError
 from engines.ace.review import enforce, offer, pending, settle

@@ -144,6 +144,11 @@ def _bullets(*texts):
     ("one", "other"),
     [
         ("Round to 2 decimals.", "Round to 3 decimals."),
+        ("Round the answer to two decimals.", "Round the answer to three decimals."),
+        (
+            "Find the year in which the town was founded in the first paragraph of the text.",
+            "Find the year in which the church was burned in the first paragraph of the text.",
+        ),
         ("Always round the final result of the sum.", "Never round the final result of the sum."),
         ("Turnover = cost / inventory", "Turnover = inventory / cost"),
         ("Look up the keeper of the lighthouse.", "Look up the builder of the lighthouse."),
@@ -157,6 +162,8 @@ def test_texts_that_say_different_things_are_no_twins(one, other):
     ("one", "other"),
     [
         ("Check the units!", "check  the units"),
+        ("Check that the units match before dividing.", "Check that units match before dividing."),
+        ("Round the answer to two decimals.", "Round the answers to two decimal."),
         (
             "When a question asks for a ratio, find both figures in the table and divide them.",
             "When a question asks for a ratio, find both of the figures in the table and divide "
