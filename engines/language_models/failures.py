@@ -118,9 +118,10 @@ def unreadable(endpoint: Endpoint, what: str) -> UnreadableError:
 
 def _no_tls(endpoint: Endpoint, error: BaseException) -> ServerError:
     if isinstance(error, ssl.SSLCertVerificationError):
+        why = endpoint.told(getattr(error, "verify_message", ""))
         return ServerError(
-            f"The certificate of {endpoint.address} is not trusted "
-            f"({endpoint.told(error.verify_message)}): name its authority's file in SSL_CERT_FILE."
+            f"The certificate of {endpoint.address} is not trusted ({why}): name its authority's "
+            "file in SSL_CERT_FILE."
         )
     return ServerError(
         f"{endpoint.address} does not speak TLS: write http:// where the server has no certificate."

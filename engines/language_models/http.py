@@ -7,13 +7,13 @@ even while a server is still loading its model and has sent nothing.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import queue
+import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +21,14 @@ import httpx
 
 from engines.language_models.addresses import Endpoint
 from engines.language_models.failures import broken, declined, redirected, unreadable
-from engines.language_models.protocol import ServerError
+from engines.language_models.protocol import Chunk, ServerError
 
 POLL_SECONDS = 0.1  # how often a waiting caller may look up, and so cancel
 LINE_BYTES = 4_000_000
 BODY_BYTES = 32_000_000
 _ERROR_BYTES = 64_000
-_LEAVE_SECONDS = 5.0  # a name that is being looked up can't be cancelled
+_LEAVE_SECONDS = 5.0  # a connection that is being made can't be cancelled
+_CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 
 Lines = Generator[bytes | None, None, None]
 
@@ -83,18 +84,34 @@ def lines(endpoint: Endpoint, ask: Ask) -> Lines:
         reader.leave()
 
 
-def fetch(endpoint: Endpoint, ask: Ask) -> Any:
-    """The JSON value that the server answers with.
+def asked(endpoint: Endpoint, ask: Ask) -> Generator[Chunk, None, Any]:
+    """Return the JSON value that the server answers with; empty chunks while waiting.
 
     Raises:
         DeclinedError: for another status than 200.
         ServerError: as ``lines``, and for an answer that is no JSON.
     """
-    body = b"\n".join(line for line in lines(endpoint, ask) if line is not None)
+    body = []
+    with contextlib.closing(lines(endpoint, ask)) as received:
+        for line in received:
+            if line is None:
+                yield Chunk()
+            else:
+                body.append(line)
     try:
-        return json.loads(body)
+        return json.loads(b"\n".join(body))
     except (ValueError, RecursionError):
         raise unreadable(endpoint, f"something else than JSON at {ask.path}") from None
+
+
+def fetch(endpoint: Endpoint, ask: Ask) -> Any:
+    """``asked``, waited for."""
+    asking = asked(endpoint, ask)
+    while True:
+        try:
+            next(asking)
+        except StopIteration as end:
+            return end.value
 
 
 class _Reader:
@@ -105,10 +122,7 @@ class _Reader:
         self._ask = ask
         self._key = key
         self._inbox: queue.SimpleQueue[bytes | BaseException | None] = queue.SimpleQueue()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._left = threading.Event()
-        self._ready = threading.Event()
+        self._connection = _Connection()
         self.thread = threading.Thread(target=self._run, name="language-model", daemon=True)
 
     def received(self) -> Lines:
@@ -126,67 +140,87 @@ class _Reader:
 
     def leave(self) -> None:
         """End the read and close the connection, wherever they are."""
-        self._left.set()
-        self._ready.wait(_LEAVE_SECONDS)
-        if self._loop is not None and self._task is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: everything was read
-                self._loop.call_soon_threadsafe(self._task.cancel)
+        self._connection.cut()
         self.thread.join(_LEAVE_SECONDS)
 
     def _run(self) -> None:
         try:
-            with contextlib.suppress(asyncio.CancelledError):
-                asyncio.run(self._read())
+            for line in _answer(self._endpoint, self._ask, self._key, self._connection):
+                self._inbox.put(line)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            self._inbox.put(broken(self._endpoint, error))
         except BaseException as error:
             self._inbox.put(error)
         finally:
-            self._ready.set()
             self._inbox.put(None)
 
-    async def _read(self) -> None:
-        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        self._ready.set()
-        if self._left.is_set():
-            return
-        try:
-            async for line in _answer(self._endpoint, self._ask, self._key):
-                self._inbox.put(line)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ssl.SSLError) as error:
-            raise broken(self._endpoint, error) from error
+
+class _Connection:
+    """The socket of one request, so that another thread can end a read that waits."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._ended = False
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Told by httpx of each step; keeps the socket, the encrypted one where there is one."""
+        if event in _CONNECTED:
+            with self._lock:
+                self._socket = info["return_value"].get_extra_info("socket")
+                self._end_if_cut()
+
+    def cut(self) -> None:
+        """End the connection now, or as soon as there is one."""
+        with self._lock:
+            self._ended = True
+            self._end_if_cut()
+
+    def _end_if_cut(self) -> None:
+        if self._ended and self._socket is not None:
+            with contextlib.suppress(OSError):  # it has ended by itself
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
-async def _answer(endpoint: Endpoint, ask: Ask, key: str | None) -> AsyncIterator[bytes]:
+def _answer(
+    endpoint: Endpoint, ask: Ask, key: str | None, connection: _Connection
+) -> Iterator[bytes]:
     headers = {"Accept-Encoding": "identity"}
     if key is not None:
         headers["Authorization"] = f"Bearer {key}"
     timeout = httpx.Timeout(endpoint.read_seconds, connect=endpoint.connect_seconds)
-    async with (
-        httpx.AsyncClient(
+    with (
+        httpx.Client(
             verify=_trust(endpoint),
             trust_env=not endpoint.loopback,  # no proxy for a server on this machine
             timeout=timeout,
             follow_redirects=False,
         ) as client,
         client.stream(
-            ask.method, f"{endpoint.address}{ask.path}", json=ask.payload, headers=headers
+            ask.method,
+            f"{endpoint.address}{ask.path}",
+            json=ask.payload,
+            headers=headers,
+            extensions={"trace": connection.trace},
         ) as response,
     ):
         if response.is_redirect:
             raise redirected(endpoint, response.headers.get("location", ""))
         if response.status_code != httpx.codes.OK:
-            raise await _declined(response)
-        async for line in _split(endpoint, response):
-            yield line
+            raise _declined(response)
+        yield from _split(endpoint, response)
 
 
-def _trust(endpoint: Endpoint) -> ssl.SSLContext | bool:
+def _trust(endpoint: Endpoint) -> ssl.SSLContext:
     # Reading the list of authorities takes longer than a whole request on this machine.
-    return True if endpoint.secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return (
+        httpx.create_ssl_context() if endpoint.secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    )
 
 
-async def _declined(response: httpx.Response) -> DeclinedError:
+def _declined(response: httpx.Response) -> DeclinedError:
     body = b""
-    async for part in response.aiter_bytes():
+    for part in response.iter_bytes():
         body += part
         if len(body) > _ERROR_BYTES:
             break
@@ -196,11 +230,11 @@ async def _declined(response: httpx.Response) -> DeclinedError:
     return DeclinedError(response.status_code, text, seconds)
 
 
-async def _split(endpoint: Endpoint, response: httpx.Response) -> AsyncIterator[bytes]:
+def _split(endpoint: Endpoint, response: httpx.Response) -> Iterator[bytes]:
     """Lines end with a line feed only: other separators may stand inside JSON strings."""
     held = bytearray()
     total = 0
-    async for part in response.aiter_bytes():
+    for part in response.iter_bytes():
         total += len(part)
         held += part
         if total > BODY_BYTES or len(held) > LINE_BYTES:

@@ -19,6 +19,7 @@ _DEPTH = 64
 _STARTS = 20  # brackets in prose that are tried as the beginning of the answer
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|["{}\[\]]', re.DOTALL)
 _COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
 _LITERAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null")
 
@@ -88,11 +89,11 @@ def _next_start(text: str, at: int) -> int | None:
 def _end_of(text: str, start: int) -> int | None:
     """The index behind the bracket that closes the one at ``start``, None if none does."""
     depth = 0
-    for match in _TOKEN.finditer(text, start):
+    for match in _BRACKET.finditer(text, start):
         sign = match[0]
-        if sign in "{[":
+        if sign in ("{", "["):
             depth += 1
-        elif sign in "}]":
+        elif sign in ("}", "]"):
             depth -= 1
             if depth == 0:
                 return match.end()

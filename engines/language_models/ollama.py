@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from engines.language_models import failures
 from engines.language_models.addresses import Endpoint
-from engines.language_models.http import Ask, DeclinedError, fetch, lines
+from engines.language_models.http import Ask, DeclinedError, asked, lines
 from engines.language_models.protocol import (
     Answer,
     Chunk,
@@ -83,7 +83,7 @@ class Ollama:
         return persistently(lambda: self._ask(request), self._endpoint)
 
     def _ask(self, request: Request) -> Answer:
-        self._describe()
+        yield from self._describe()
         turns = shown_turns(request)
         require_room(self.count(turns), request, self._context_tokens)
         answer = _Answer(self._endpoint)
@@ -128,12 +128,12 @@ class Ollama:
             body["think"] = self._think
         return body
 
-    def _describe(self) -> None:
+    def _describe(self) -> Generator[Chunk, None, None]:
         """Learn once how long a context the model was made for, if the server tells."""
         if self._described:
             return
         try:
-            limit = context_length(fetch(self._endpoint, _show(self._model)))
+            limit = context_length((yield from asked(self._endpoint, _show(self._model))))
         except DeclinedError as error:
             if error.status in {401, 403, 503}:
                 raise error.sentence(self._endpoint) from error
@@ -147,8 +147,8 @@ class Ollama:
         if error.status == 404 and "model" in told:
             return model_missing(self._endpoint, self._model)
         if "context" in told and ("exceed" in told or "too long" in told):
-            asked = estimated_tokens(shown_turns(request))
-            return PromptTooLongError(asked, request.max_tokens, self._context_tokens)
+            sent = estimated_tokens(shown_turns(request))
+            return PromptTooLongError(sent, request.max_tokens, self._context_tokens)
         return error.sentence(self._endpoint)
 
 

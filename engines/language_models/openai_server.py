@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from engines.language_models.addresses import Endpoint
-from engines.language_models.http import Ask, DeclinedError, fetch, lines
+from engines.language_models.http import Ask, DeclinedError, asked, fetch, lines
 from engines.language_models.openai_answer import StreamedAnswer
 from engines.language_models.protocol import (
     Answer,
@@ -40,6 +41,7 @@ _EXTRAS: Mapping[str, tuple[str, ...]] = {
 }
 _UNKNOWN_STATUS = {400, 422, 501}
 _TURN_TOKENS = 8
+_BRIEF_SECONDS = 5.0
 _TOO_LONG = tuple(
     re.compile(pattern.replace("#", r"\d{1,9}"), re.IGNORECASE | re.DOTALL)
     for pattern in (
@@ -89,9 +91,9 @@ class OpenAIServer:
         """Counted by llama.cpp and vLLM; an upper estimate elsewhere."""
         if self._counts:
             text = "\n".join(message["content"] for message in messages(turns))
-            asked = {"model": self._model, "content": text, "prompt": text}
+            body = {"model": self._model, "content": text, "prompt": text}
             try:
-                found = fetch(self._endpoint, Ask("POST", "/tokenize", asked))
+                found = fetch(_brief(self._endpoint), Ask("POST", "/tokenize", body))
                 return len(found["tokens"]) + _TURN_TOKENS * (1 + len(turns))
             except (ServerError, DeclinedError, KeyError, TypeError):
                 self._counts = False
@@ -102,7 +104,7 @@ class OpenAIServer:
         return persistently(lambda: self._ask(request), self._endpoint)
 
     def _ask(self, request: Request) -> Answer:
-        self._describe()
+        yield from self._describe()
         turns = shown_turns(request)
         estimate = estimated_tokens(turns)
         if estimate + request.max_tokens > self._context_tokens:
@@ -172,14 +174,15 @@ class OpenAIServer:
         used |= {format_used} if format_used else set()
         told = error.body.lower()
         named = {name for name in used if any(word in told for word in _EXTRAS[name])}
-        return named or used - {"max_tokens"}
+        extras = used - {"max_tokens"}
+        return named or (extras | {"json_object"} if extras else set())
 
-    def _describe(self) -> None:
+    def _describe(self) -> Generator[Chunk, None, None]:
         """Learn once how long a context the server has, if it tells."""
         if self._described:
             return
         try:
-            found = fetch(self._endpoint, Ask("GET", "/v1/models"))
+            found = yield from asked(self._endpoint, Ask("GET", "/v1/models"))
             limit = served_context(self._endpoint, found, self._model)
         except DeclinedError as error:
             if error.status in {401, 403, 429, 503}:
@@ -212,13 +215,18 @@ def served_context(endpoint: Endpoint, listed: Any, model: str) -> int | None:
         entry = next(iter(listed_models(listed)), {})
     if entry.get("owned_by") == "llamacpp":
         try:
-            props = fetch(endpoint, Ask("GET", "/props"))
+            props = fetch(_brief(endpoint), Ask("GET", "/props"))
             told = props["default_generation_settings"]["n_ctx"]
             return told if is_count(told) and told > 0 else None
         except (DeclinedError, ServerError, KeyError, TypeError):
             return None
     named = ("max_model_len", "context_length", "context_window", "max_context_length")
     return next((entry[name] for name in named if is_count(entry.get(name)) and entry[name]), None)
+
+
+def _brief(endpoint: Endpoint) -> Endpoint:
+    """``endpoint`` for what a server answers at once or not at all."""
+    return replace(endpoint, read_seconds=min(endpoint.read_seconds, _BRIEF_SECONDS))
 
 
 def listed_models(found: Any) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from engines.language_models.protocol import (
     Schema,
 )
 from engines.language_models.schemas import bounded
+from engines.language_models.thinking import without_thinking
 from engines.protocol import Turn
 
 Check = Callable[[Any], str | None]
@@ -172,7 +173,7 @@ def _with_cut(problem: str, answer: Completion) -> str:
 
 def _again(turns: tuple[Turn, ...], answer: Completion, problem: str) -> tuple[Turn, ...]:
     """The conversation with the useless answer and what is wrong with it."""
-    text = answer.text.strip()
+    text = without_thinking(answer.text)
     quoted = text if len(text) <= _QUOTED else f"{text[:_QUOTED]} …"
     said = (Turn("assistant", quoted),) if quoted else ()
     wanted = f"That can't be used: {problem}. Answer again, shorter, with the JSON object alone."

@@ -262,10 +262,11 @@ def test_closing_the_answer_closes_the_connection():
         assert script.left.wait(10)
 
 
-def test_closing_while_nothing_has_come_closes_the_connection():
-    with scripted(chat=[Reply([UNTIL_LEFT])]) as script:
+@pytest.mark.parametrize("path", ["/api/show", "/api/chat"])
+def test_closing_while_nothing_has_come_closes_the_connection(path):
+    with scripted({path: [Reply([UNTIL_LEFT])]}) as script:
         stream = Ollama(endpoint(script.address), "m").stream(QUESTION)
-        while not script.asked("/api/chat"):
+        while not script.asked(path):
             next(stream)
         stream.close()
         assert script.left.wait(10)
