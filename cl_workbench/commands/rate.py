@@ -13,17 +13,21 @@ from cl_workbench.commands.console import json_line, json_output, progress_displ
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
 from cl_workbench.commands.questions import asked_questions
 from cl_workbench.commands.session import check_free, engine_of, open_host, require_checkpoint
-from cl_workbench.commands.shortcuts import engine_option
+from cl_workbench.commands.shortcuts import engine_of_saved_option
 from cl_workbench.commands.table import Column, aligned, time_text
 from cl_workbench.commands.verdicts import takes_no_feedback, verdicts_of
 from cl_workbench.home import made
 from cl_workbench.terminal_text import one_line, printable
 from engines.abilities import Feedback, Rating, TakesFeedback
 from engines.decoding import counted
-from engines.protocol import Engine
+from engines.protocol import Engine, EngineError
 
 if TYPE_CHECKING:
     from cl_workbench.commands.console import Emit, ProgressDisplay
+
+
+TAKERS = ("jitrl-full",)
+"""The engines that take feedback, so that others are refused before a model is loaded."""
 
 
 class RatedEngine(Engine, TakesFeedback, Protocol):
@@ -54,7 +58,7 @@ def _add(rating: Rating, meaning: str) -> None:
     @click.argument("question")
     @_load
     @_save
-    @engine_option
+    @engine_of_saved_option
     @_json
     @shared_options
     @click.pass_obj
@@ -82,7 +86,7 @@ _add("down", "Ask QUESTION, punish what its answer rests on, and ask again.")
 @rate.command()
 @_load
 @_save
-@engine_option
+@engine_of_saved_option
 @_json
 @shared_options
 @click.pass_obj
@@ -162,26 +166,40 @@ def _rate(
     with progress_display() as display:
         opened = _opened(workspace, engine, load, display)
         before = _answer(workspace, opened, question, display, "answering")
+    if emit is None:
+        click.echo(f"before: {_shown(before)}")  # shown also where it then can't be rated
+    with progress_display() as display:
         feedback = opened.rate(rating)
         _keep(workspace, opened, saved, display)
     if emit is None:
-        click.echo(f"before: {_shown(before)}")
         click.echo(_figures(feedback, saved))
-    with progress_display() as display:
-        after = _answer(workspace, opened, question, display, "answering again")
+    record = {
+        "question": question,
+        "engine": opened.name,
+        "before": before,
+        "feedback": asdict(feedback),
+        "saved": saved,
+        "after": None,
+    }
+    try:
+        with progress_display() as display:
+            record["after"] = _answer(workspace, opened, question, display, "answering again")
+    except BaseException as error:
+        record["error"] = _reason(error)
+        raise
+    finally:
+        if emit is not None:  # the verdict is saved, whatever became of the second answer
+            emit(record)
     if emit is None:
-        click.echo(f"after:  {_shown(after)}")
-        return
-    emit(
-        {
-            "question": question,
-            "engine": opened.name,
-            "before": before,
-            "feedback": asdict(feedback),
-            "saved": saved,
-            "after": after,
-        }
-    )
+        click.echo(f"after:  {_shown(str(record['after']))}")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, EngineError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "Answering again was interrupted."
+    return f"Answering again failed unexpectedly ({type(error).__name__}); see the log."
 
 
 def _opened(
@@ -193,6 +211,8 @@ def _opened(
         EngineError: if it takes no feedback, or the checkpoint can't be loaded.
     """
     name = engine_of(workspace, load, engine)
+    if name not in TAKERS and name == engine_of(workspace, load, None):
+        raise takes_no_feedback(name)
     host = open_host(workspace, display)
     opened = assembly.build_engine(name, host, workspace.settings)
     if not isinstance(opened, TakesFeedback):

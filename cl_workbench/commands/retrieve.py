@@ -11,17 +11,20 @@ from cl_workbench.commands.console import Emit, json_output, progress_display
 from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
 from cl_workbench.commands.questions import asked_questions
 from cl_workbench.commands.session import engine_of, open_engine, open_host, require_checkpoint
-from cl_workbench.commands.shortcuts import engine_option
+from cl_workbench.commands.shortcuts import engine_of_saved_option
 from cl_workbench.terminal_text import one_line
 from engines.abilities import Retrieves
 from engines.protocol import EngineError, Passage, Retrieval
+
+RETRIEVERS = ("jitrl-mvp", "jitrl-full")
+"""The engines that retrieve, so that others are refused before a model is loaded."""
 
 _EXCERPT = 160
 
 
 @click.command()
 @click.argument("queries", nargs=-1, required=True, metavar="QUERY...")
-@engine_option
+@engine_of_saved_option
 @click.option("--load", type=CHECKPOINT, required=True, help="Look into a saved checkpoint.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each query.")
 @shared_options
@@ -37,18 +40,24 @@ def retrieve(
     asked = asked_questions(queries, None, workspace.settings)
     require_checkpoint(workspace, load)
     with json_output() if as_json else nullcontext() as emit:
+        name = engine_of(workspace, load, engine)
+        if name not in RETRIEVERS and name == engine_of(workspace, load, None):
+            raise _retrieves_nothing(name)
         with progress_display() as display:
-            name = engine_of(workspace, load, engine)
             opened = open_engine(workspace, name, open_host(workspace, display), load)
-            if not isinstance(opened, Retrieves):
-                raise EngineError(
-                    f"The engine '{opened.name}' retrieves nothing: name a checkpoint that "
-                    "jitrl-mvp or jitrl-full learned."
-                )
+        if not isinstance(opened, Retrieves):
+            raise _retrieves_nothing(name)
         fine = True
         for query in asked:
             fine &= _find(opened, query, emit, several=len(asked) > 1)
     return int(not fine)
+
+
+def _retrieves_nothing(engine: str) -> EngineError:
+    return EngineError(
+        f"The engine '{engine}' retrieves nothing: name a checkpoint that "
+        f"{' or '.join(RETRIEVERS)} learned."
+    )
 
 
 def _find(engine: Retrieves, query: str, emit: Emit | None, *, several: bool) -> bool:

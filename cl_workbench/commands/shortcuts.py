@@ -42,3 +42,8 @@ engine_option = click.option(
     type=click.Choice(assembly.engine_names()),
     help="The strategy to use; by default the one that saved the checkpoint, or ttt.",
 )
+engine_of_saved_option = click.option(
+    "--engine",
+    type=click.Choice(assembly.engine_names()),
+    help="The strategy to use; by default the one that saved the checkpoint.",
+)

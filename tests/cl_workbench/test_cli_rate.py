@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from engines.jitrl.full import JitRLFullEngine
+from engines.protocol import EngineError
 from tests.cl_workbench.test_import_rules import HEAVY, imported
 
 QUESTION = "Who built the mill at Orr?"
@@ -90,9 +92,43 @@ def test_an_answer_that_used_nothing_is_not_rated_and_nothing_is_saved(call, lea
     off = ["--set", "jitrl_full.strength=0"]
     for asked, more in (("???", []), (QUESTION, off)):
         code, out, err = call("rate", "up", asked, "--load", "orr", *more)
-        assert (code, out) == (1, "")
+        assert code == 1
+        assert out == f"before: {answered(call, asked, more)}"  # a person sees what was refused
         assert "used nothing that is stored" in err
     assert manifest.read_bytes() == before
+
+
+def answered(call, question, more):
+    out = call("ask", question, "--load", "orr", "--engine", "jitrl-full", *more)[1]
+    return out if out.strip() else "(an empty answer)\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (EngineError("The model is out of memory."), 1, "The model is out of memory."),
+        (RuntimeError("boom"), 1, "Answering again failed unexpectedly (RuntimeError); see"),
+        (KeyboardInterrupt(), 130, "Answering again was interrupted."),
+    ],
+)
+def test_a_second_answer_that_fails_leaves_the_record_of_the_saved_verdict(
+    call, learned, monkeypatch, error, code, told
+):
+    reply, asked = JitRLFullEngine.reply, []
+
+    def replying(engine, turns, sampling):
+        asked.append(turns)
+        if len(asked) == 2:
+            raise error
+        return reply(engine, turns, sampling)
+
+    monkeypatch.setattr(JitRLFullEngine, "reply", replying)
+    got, out, _ = call("rate", "up", QUESTION, "--load", "orr", "--json")
+    assert got == code
+    record = json.loads(out)
+    assert record["after"] is None
+    assert record["error"].startswith(told)
+    assert [record["feedback"]] == listed(call, "orr")
 
 
 @pytest.mark.parametrize("engine", ["ttt", "jitrl-mvp"])
@@ -102,6 +138,7 @@ def test_an_engine_that_takes_no_feedback_names_the_one_that_does(call, mill, en
         code, out, err = call("rate", *arguments, "--load", "other")
         assert (code, out) == (1, "")
         assert f"The engine '{engine}' takes no feedback: rate what jitrl-full learned" in err
+        assert "starting" not in err
     err = call("rate", "up", QUESTION, "--load", "other", "--engine", "jitrl-full")[2]
     assert f"belongs to the engine '{engine}'" in err
 

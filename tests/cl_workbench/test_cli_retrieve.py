@@ -4,6 +4,12 @@ import json
 
 import pytest
 
+from cl_workbench import assembly
+from cl_workbench.commands.rate import TAKERS
+from cl_workbench.commands.retrieve import RETRIEVERS
+from cl_workbench.home import Home
+from cl_workbench.settings import Settings
+from engines.abilities import Retrieves, TakesFeedback
 from tests.cl_workbench.command_line import TEXT
 
 PIER = "# The pier\n\nThe pier at Venn is made of oak, and nine boats lie at it."
@@ -73,6 +79,17 @@ def test_what_has_no_passages_says_which_engines_have(call, mill):
     assert (code, out) == (1, "")
     told = "The engine 'ttt' retrieves nothing: name a checkpoint that jitrl-mvp or jitrl-full"
     assert told in err
+    assert "starting" not in err
+
+
+def test_the_engines_named_without_a_model_are_those_that_can(model, tmp_path):
+    named = f"model.name={model}"
+    settings = Settings.load(Home.find(tmp_path), assignments=[named], environment={})
+    host = assembly.build_host(settings)
+    names = assembly.engine_names()
+    engines = [assembly.build_engine(name, host, settings) for name in names]
+    assert {one.name for one in engines if isinstance(one, Retrieves)} == set(RETRIEVERS)
+    assert {one.name for one in engines if isinstance(one, TakesFeedback)} == set(TAKERS)
 
 
 def test_nothing_relevant_is_said(call, mill):
@@ -151,7 +168,7 @@ def test_a_ledger_of_passages_shows_chunks_and_sizes_and_no_losses(call, engine)
     row = call("ledger", "two")[1].splitlines()[1]
     assert "1 chunk, " in row
     assert "loss" not in row
-    assert not row.endswith(" 0 kB")
+    assert not row.endswith(" 0.0 kB")
     heading = call("checkpoints", "list")[1].splitlines()[0]
     assert "ALPHA" not in heading
     out = call("checkpoints", "show", "two")[1]
