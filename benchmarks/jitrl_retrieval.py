@@ -4,8 +4,12 @@
 
 The store is 646 SQuAD paragraphs, each a document titled by its article; a question is found
 at k where a chunk of its own paragraph is among the first k.  Chunks are cut by the
-embedded model's tokenizer.  ``--speed`` also indexes 10,000 chunks (the paragraphs over
-and over, in documents of 100) and asks the same questions of them, on one thread.
+embedded model's tokenizer.  ``refused`` is the share of questions for which nothing counts as
+relevant with the default threshold, in the whole store or with their own paragraph alone
+stored; ``caught`` is that share where what answers isn't stored: the question's article left
+out, or one paragraph of another article alone stored.  ``--speed`` also indexes 10,000 chunks
+(the paragraphs over and over, in documents of 100) and asks the same questions of them, on one
+thread.
 """
 
 from __future__ import annotations
@@ -69,7 +73,38 @@ def by_library(
         document = Document.from_text(row["context"], row["title"])
         library.add(f"{number:04d}", row["title"], row["context"], [*library.cutting(document)])
     found = [[int(p.document_id) for p in library.search(question)] for question, _ in asked]
-    return {"chunks": len(library), **recall(found, asked)}
+    figures = {"chunks": len(library), **recall(found, asked)}
+    return figures | relevance(library, tokenizer, settings, store, asked)
+
+
+def relevance(
+    library: Library,
+    tokenizer: Any,
+    settings: PassageSettings,
+    store: list[dict[str, Any]],
+    asked: Asked,
+) -> dict[str, Any]:
+    nothing: dict[str, list[float]] = {
+        name: [] for name in ("refused", "refused_alone", "caught", "caught_alone")
+    }
+    for question, number in asked:
+        title = store[number]["title"]
+        own = {f"{n:04d}" for n, row in enumerate(store) if row["title"] == title}
+        stranger = (number + len(store) // 2) % len(store)
+        nothing["refused"].append(float(not library.search(question)))
+        nothing["caught"].append(float(not library.search(question, leaving_out=own)))
+        alone = single(tokenizer, settings, store[number])
+        nothing["refused_alone"].append(float(not alone.search(question)))
+        alone = single(tokenizer, settings, store[stranger])
+        nothing["caught_alone"].append(float(not alone.search(question)))
+    return {name: summary(values) for name, values in nothing.items()}
+
+
+def single(tokenizer: Any, settings: PassageSettings, row: dict[str, Any]) -> Library:
+    library = Library(tokenizer, settings)
+    document = Document.from_text(row["context"], row["title"])
+    library.add("0", row["title"], row["context"], [*library.cutting(document)])
+    return library
 
 
 def by_plain_tfidf(store: list[dict[str, Any]], asked: Asked) -> dict[str, Any]:
@@ -123,6 +158,12 @@ def main() -> None:
         cells = [figures["recall@1"], figures["recall@3"]]
         shown = [f"{c['mean']:.3f} [{c['interval'][0]:.3f}, {c['interval'][1]:.3f}]" for c in cells]
         rows.append([name, *shown, str(len(asked))])
+    kinds = ("refused", "refused_alone", "caught", "caught_alone")
+    rows.append(["nothing relevant", "refused / alone", "caught / alone", ""])
+    for name, figures in recalls.items():
+        if kinds[0] in figures:
+            shown = [f"{figures[kind]['mean']:.3f}" for kind in kinds]
+            rows.append([name, " / ".join(shown[:2]), " / ".join(shown[2:]), str(len(asked))])
     result: dict[str, Any] = {"seed": arguments.seed, "recall": recalls}
     if arguments.speed:
         result["speed"] = {n: speed(settings, store, asked) for n, settings in RANKINGS.items()}

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from engines.jitrl.ranking import BM25, RELEVANT_FROM, TFIDF, Counts, Scorer
+from engines.jitrl.ranking import (
+    BM25,
+    RELEVANT_FROM,
+    RELEVANT_FROM_BY_WORDS,
+    TFIDF,
+    Counts,
+    Scorer,
+)
 from engines.jitrl.settings import PassageSettings
 from engines.jitrl.terms import ngrams, words
 from engines.protocol import EngineError
@@ -115,8 +122,10 @@ class PassageIndex:
 
     @property
     def _least(self) -> float:
-        least = self._settings.min_score
-        return RELEVANT_FROM[self._settings.ranking] if least is None else least
+        if self._settings.min_score is not None:
+            return self._settings.min_score
+        known = RELEVANT_FROM if self._settings.char_ngrams else RELEVANT_FROM_BY_WORDS
+        return known[self._settings.ranking]
 
     @property
     def _counts_ngrams(self) -> bool:

@@ -13,9 +13,11 @@ from sklearn.feature_extraction.text import TfidfTransformer
 
 from engines.jitrl.settings import Ranking
 
-# The score from which a passage counts as relevant: at most 1 % of the questions on a stored
-# SQuAD paragraph find nothing, whether one, an article's or all 646 are stored.
+# The score from which a passage counts as relevant, with character n-grams and by words alone:
+# about 1 % of the questions on a stored SQuAD paragraph find nothing, or fewer, whether one
+# paragraph or all 646 are stored (``jitrl_retrieval.py``).
 RELEVANT_FROM: dict[Ranking, float] = {"tfidf": 0.089, "bm25": 0.014, "hybrid": 0.025}
+RELEVANT_FROM_BY_WORDS: dict[Ranking, float] = {"tfidf": 0.07, "bm25": 0.014, "hybrid": 0.05}
 
 _K1 = 1.2  # how soon a repeated term stops counting
 _B = 0.75  # how much a long passage is held against it
