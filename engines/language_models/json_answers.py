@@ -16,6 +16,7 @@ from engines.language_models.thinking import without_thinking
 
 _LONGEST = 200_000  # characters; no role answers more
 _DEPTH = 64
+_CUTS = 8  # unfinished lists and objects that are left out, from the innermost
 _STARTS = 20  # brackets in prose that are tried as the beginning of the answer
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
@@ -52,7 +53,8 @@ def candidates(text: str) -> Iterator[Found]:
         if mended != answer[start:end]:
             yield from _read(mended, "commas")
     if spans.open_at is not None:
-        yield from _read(closed(answer[spans.open_at :]), "end")
+        for ended in closed(answer[spans.open_at :]):
+            yield from _read(ended, "end")
     for start, end in reversed(spans.inner):
         yield from _read(answer[start:end], "none")
 
@@ -126,13 +128,28 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def closed(text: str) -> str:
-    """``text`` up to the last value that was finished, with its open brackets closed.
+def closed(text: str) -> Iterator[str]:
+    """``text`` up to a value that was finished, with its open brackets closed.
 
-    Empty if nothing was finished, or if the brackets do not match.
+    First all that was finished, then without the innermost list or object that was not, and
+    so on outwards; nothing where nothing was finished or where the brackets do not match.
     """
+    ends: dict[int, tuple[int, str]] = {}  # by depth: where a value ended, what would close it
+    for end, open_brackets in _finished_values(text):
+        depth = len(open_brackets)
+        if depth > _DEPTH:
+            return
+        for deeper in [at for at in ends if at > depth]:
+            del ends[deeper]
+        ends[depth] = (end, "".join(reversed(open_brackets)))
+    for depth in sorted(ends, reverse=True)[:_CUTS]:
+        end, closing = ends[depth]
+        yield text[:end] + closing
+
+
+def _finished_values(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Where each value ends, and what is to close the brackets that are open there."""
     open_brackets: list[str] = []
-    kept, closing = 0, ""
     expects_key = False
     for match in _TOKEN.finditer(text):
         sign = match[0]
@@ -141,17 +158,16 @@ def closed(text: str) -> str:
             expects_key = sign == "{"
         elif sign in ("}", "]"):
             if not open_brackets or open_brackets.pop() != sign:
-                return ""
-            kept, closing = match.end(), "".join(reversed(open_brackets))
+                return
+            yield match.end(), open_brackets
         elif sign == ",":
             expects_key = bool(open_brackets) and open_brackets[-1] == "}"
         elif sign == ":":
             expects_key = False
         elif sign == '"':
-            break  # the rest is inside a text that was never closed
+            return  # the rest is inside a text that was never closed
         elif not expects_key and _is_finished(sign, match.end() == len(text)):
-            kept, closing = match.end(), "".join(reversed(open_brackets))
-    return text[:kept] + closing if kept else ""
+            yield match.end(), open_brackets
 
 
 def _is_finished(sign: str, at_end: bool) -> bool:

@@ -99,7 +99,11 @@ class SchemaMask:
         import llguidance
 
         # With free white space a small model writes spaces until it is cut off.
-        plain: Any = {"whitespace_flexible": False}
+        plain: Any = {
+            "whitespace_flexible": False,
+            "item_separator": ", ",
+            "key_separator": ": ",
+        }
         grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema), plain)
         self._matcher: Any = llguidance.LLMatcher(grammars, grammar, log_level=0)
         self._require_working()

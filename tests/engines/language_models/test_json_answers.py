@@ -73,9 +73,17 @@ def test_any_object_is_found_with_prose_around_it(value, before, after, indent):
 @given(value=OBJECTS.filter(encodable), data=st.data())
 def test_a_cut_object_keeps_only_what_was_finished(value, data):
     text = json.dumps(value)
-    kept = closed(text[: data.draw(st.integers(0, len(text)))])
-    if kept:
+    for kept in closed(text[: data.draw(st.integers(0, len(text)))]):
         assert is_part(json.loads(kept), value)
+
+
+def test_an_unfinished_item_can_be_left_out_whole():
+    text = '{"why": "so", "list": [{"a": 1, "b": 2}, {"a": 3, "b": "ha'
+    assert [json.loads(kept) for kept in closed(text)] == [
+        {"why": "so", "list": [{"a": 1, "b": 2}, {"a": 3}]},
+        {"why": "so", "list": [{"a": 1, "b": 2}]},
+        {"why": "so"},
+    ]
 
 
 def is_part(part, value):
