@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from cl_workbench.commands.options import Workspace
 
 
+_UNSPACED = (
+    "\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Chinese, Japanese
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+)
+_APOSTROPHES = str.maketrans("\u2018\u2019\u02bc", "'''")
+_SPACED = rf"[^\W{_UNSPACED}]"
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question, what counts as its answer, and the id of the document that holds it."""
@@ -25,9 +33,14 @@ class Question:
     document_id: str
 
     def answered_in(self, text: str) -> bool:
-        """Whether ``text`` holds an answer in whole words: 18 is not in 1871."""
-        wanted = (re.escape(answer) for answer in self.answers)
-        return any(re.search(rf"(?<!\w){one}(?!\w)", text, re.IGNORECASE) for one in wanted)
+        """Whether ``text`` holds an answer in whole words: 18 is not in 1871.
+
+        Line breaks, the shape of an apostrophe and the case make no difference.  Where a
+        script has no spaces, an answer may stand anywhere in a run of it.
+        """
+        plain = _plain(text)
+        wanted = (_pattern(_plain(answer)) for answer in self.answers)
+        return any(re.search(one, plain, re.IGNORECASE) for one in wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,17 @@ def exam_on(workspace: Workspace, paths: Sequence[str], count: int) -> Exam:
     return Exam(tuple(documents), tuple(_spread(asked, count)), unread)
 
 
+def _plain(text: str) -> str:
+    return " ".join(text.translate(_APOSTROPHES).split())
+
+
+def _pattern(answer: str) -> str:
+    """``answer`` with no letter or digit beside an end of it that is one, without spaces aside."""
+    before = rf"(?<!{_SPACED})" if re.match(_SPACED, answer) else ""
+    after = rf"(?!{_SPACED})" if re.search(rf"{_SPACED}\Z", answer) else ""
+    return before + re.escape(answer) + after
+
+
 def _samples() -> tuple[list[Document], list[Question], int]:
     documents = [read_file(path) for path in samples()]
     ids = {path.name: one.id for path, one in zip(samples(), documents, strict=True)}
@@ -65,7 +89,7 @@ def _samples() -> tuple[list[Document], list[Question], int]:
 
 def _read(workspace: Workspace, paths: Sequence[str]) -> tuple[list[Document], list[Question], int]:
     documents: dict[str, Document] = {}
-    asked: list[Question] = []
+    asked: dict[Question, None] = {}  # in order, and what is given twice is asked once
     unread = 0
     for found in read_documents(workspace, paths):
         if isinstance(found, UnreadableDocument):
@@ -73,8 +97,8 @@ def _read(workspace: Workspace, paths: Sequence[str]) -> tuple[list[Document], l
             unread += 1
             continue
         documents.setdefault(found.id, found)
-        asked += _questions_on(found)
-    return list(documents.values()), asked, unread
+        asked |= dict.fromkeys(_questions_on(found))
+    return list(documents.values()), list(asked), unread
 
 
 def _questions_on(document: Document) -> list[Question]:

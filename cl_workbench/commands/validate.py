@@ -14,6 +14,7 @@ import click
 from cl_workbench import assembly
 from cl_workbench.commands.console import json_output, progress_display
 from cl_workbench.commands.exam import Exam, Question, exam_on
+from cl_workbench.commands.faults import reason_of
 from cl_workbench.commands.options import Workspace, shared_options
 from cl_workbench.commands.reading import path_of, tell_failure
 from cl_workbench.commands.session import open_host
@@ -37,7 +38,7 @@ Reply = Callable[[Sequence[Turn]], Iterator[Piece]]
 class Answered:
     """One answer; ``found`` tells whether a retrieved passage of its document holds it.
 
-    ``error`` says why there is no answer.
+    ``error`` says why there is no answer, or why no passage could be looked for.
     """
 
     question: str
@@ -161,8 +162,8 @@ def _learn(engine: Engine, document: Document, run: Run, display: ProgressDispla
     """Learn; a document that can't be is noted, and the others are learned all the same."""
     try:
         watched(engine.learn(document), display, f"{engine.name} {one_line(document.title)[:24]}")
-    except EngineError as error:
-        failure = UnreadableDocument(path_of(document), str(error))
+    except Exception as error:
+        failure = UnreadableDocument(path_of(document), reason_of(error, "learning"))
         run.failed.append(failure)
         tell_failure(failure)
 
@@ -178,16 +179,20 @@ def _answers(
     for number, question in enumerate(asked):
         display.show(f"{name} answers {number + 1} of {len(asked)}", number / len(asked))
         turns = assembly.conversation(question.text, workspace.settings)
-        text, fault = "", None
+        text, found, fault = "", None, None
         began = time.perf_counter()
         try:
             text = "".join(piece.text for piece in reply(turns)).strip()
-        except EngineError as error:
-            fault = str(error)
-            click.echo(f"{name}, {one_line(question.text)[:80]}: {one_line(fault)}", err=True)
+        except Exception as error:
+            fault = reason_of(error, "answering")
         seconds = time.perf_counter() - began
-        right, found = question.answered_in(text), _found(engine, question)
-        yield Answered(question.text, text, right, found, seconds, fault)
+        try:
+            found = _found(engine, question)
+        except Exception as error:
+            found, fault = False, fault or reason_of(error, "retrieving")
+        if fault is not None:
+            click.echo(f"{name}, {one_line(question.text)[:80]}: {one_line(fault)}", err=True)
+        yield Answered(question.text, text, question.answered_in(text), found, seconds, fault)
 
 
 def _found(engine: object, question: Question) -> bool | None:

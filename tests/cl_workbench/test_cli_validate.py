@@ -104,10 +104,52 @@ def test_a_document_and_a_question_that_fail_leave_the_rest(call, questions, mon
     assert [one["error"] is None for one in full["answers"]] == [False, True]
 
 
-def test_the_same_text_twice_is_learned_once(call, questions):
-    code, out, err = call("validate", "jitrl", questions, questions, "--questions", "1", "--json")
+def test_the_same_text_twice_is_learned_and_asked_once(call, questions, monkeypatch):
+    learn, learned = JitRLFullEngine.learn, []
+
+    def learning(engine, document):
+        learned.append(document.id)
+        return learn(engine, document)
+
+    monkeypatch.setattr(JitRLFullEngine, "learn", learning)
+    code, out, err = call("validate", "jitrl", questions, questions, "--questions", "9", "--json")
     assert code == 0, err
-    assert [run["learned"] for run in json.loads(out)["runs"]] == [None, 2, 2]
+    assert len(learned) == len(set(learned)) == 2
+    assert [run["asked"] for run in json.loads(out)["runs"]] == [2, 2, 2]
+
+
+def test_a_text_with_other_questions_is_asked_these_too(call, questions):
+    other = RECORDS[0] | {"question": "In which year?"}
+    (questions / "again.jsonl").write_text(json.dumps(other))
+    record = json.loads(call("validate", "jitrl", questions, "--questions", "9", "--json")[1])
+    assert [(run["learned"], run["asked"]) for run in record["runs"]] == [
+        (None, 3), (2, 3), (2, 3),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ("learn", "Learning failed unexpectedly (RuntimeError); see the log."),
+        ("reply", "Answering failed unexpectedly (RuntimeError); see the log."),
+        ("retrieve", "Retrieving failed unexpectedly (RuntimeError); see the log."),
+    ],
+)
+def test_what_nobody_foresaw_costs_one_engine_and_not_the_run(
+    call, questions, monkeypatch, method, told
+):
+    def breaking(*_arguments):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(JitRLFullEngine, method, breaking)
+    code, out, err = call("validate", "jitrl", questions, "--json")
+    assert code == 1
+    base, mvp, full = json.loads(out)["runs"]
+    assert [one["error"] for one in base["answers"] + mvp["answers"]] == [None] * 4
+    assert (mvp["learned"], full["asked"]) == (2, 2)
+    assert told in err
+    reasons = [one["reason"] for one in full["failed"]] + [one["error"] for one in full["answers"]]
+    assert told in reasons
 
 
 def test_a_huge_file_is_refused_before_a_model_is_loaded(call, tmp_path):
@@ -139,3 +181,32 @@ def test_an_answer_counts_in_whole_words_and_any_case():
     assert asked.answered_in("there are eighteen (18)!")
     assert not asked.answered_in("It was built in 1811.")
     assert not asked.answered_in("")
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ("Hanne Lund", "It was built by Hanne\n  Lund."),
+        ("the miller's\nwife", "The Miller’s wife built it."),
+        ("St. John’s", "At St. John's."),
+        ("橡木", "码头是用橡木建造的。"),
+        ("1811", "磨坊建于1811年。"),
+        ("オーク", "桟橋はオークで出来ている"),
+        ("(18)", "Eighteen(18)in all"),
+    ],
+)
+def test_an_answer_that_is_written_in_another_way_counts(answer, text):
+    assert Question("What?", (answer,), "x").answered_in(text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ("oak", "It is soaked."),
+        ("18", "磨坊建于1811年。"),
+        ("橡木", "码头是石头的。"),
+        ("élan", "éland"),
+    ],
+)
+def test_a_part_of_a_word_is_no_answer_in_any_script(answer, text):
+    assert not Question("What?", (answer,), "x").answered_in(text)
