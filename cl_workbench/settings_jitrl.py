@@ -33,7 +33,7 @@ JITRL_SETTINGS: tuple[Setting, ...] = (
         "passages.ranking",
         "text",
         _PASSAGES.ranking,
-        "how passages are ranked: by TF-IDF, by BM25, or by BM25 of words and of runs of "
+        "how jitrl-mvp ranks passages: by TF-IDF, by BM25, or by BM25 of words and of runs of "
         "characters (hybrid; with features: words, by BM25 and TF-IDF)",
         choices=("tfidf", "bm25", "hybrid"),
     ),
@@ -41,15 +41,15 @@ JITRL_SETTINGS: tuple[Setting, ...] = (
         "passages.features",
         "text",
         WORDS_AND_CHARACTERS if _PASSAGES.char_ngrams else WORDS,
-        "what tfidf and hybrid compare: words, or also runs of characters, which find other "
-        "forms of a word and cost memory and time",
+        "what tfidf and hybrid of jitrl-mvp compare: words, or also runs of characters, which "
+        "find other forms of a word and cost memory and time",
         choices=(WORDS, WORDS_AND_CHARACTERS),
     ),
     Setting(
         "passages.top_k",
         "whole",
         _PASSAGES.top_k,
-        "how many passages are retrieved for a question",
+        "how many passages jitrl-mvp retrieves for a question",
         unit="passages",
         low=1,
         high=100,
@@ -193,7 +193,7 @@ JITRL_SETTINGS: tuple[Setting, ...] = (
         "number",
         _FULL.feedback_rate,
         "how far one verdict on an answer moves the returns of the stored tokens it used",
-        low=0,
+        low=0.01,
         high=1,
     ),
     Setting(

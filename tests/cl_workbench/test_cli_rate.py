@@ -170,6 +170,10 @@ def test_damaged_verdicts_are_one_sentence(call, learned, home, odd):
         (["up", QUESTION], "Missing option '--load'"),
         (["up", "--load", "orr"], "Missing argument 'QUESTION'"),
         (["up", " ", "--load", "orr"], "A question is empty"),
+        (
+            ["up", QUESTION, "--load", "orr", "--set", "jitrl_full.feedback_rate=0"],
+            "feedback_rate",
+        ),
         (["sideways"], "No such command 'sideways'"),
         (["undo", "--load", "../x"], "can't be a checkpoint name"),
     ],
