@@ -11,7 +11,7 @@ from widgets import figures
 from widgets.plain_text import plain
 
 LIFTED = "bold underline"
-LOWERED = "italic $warning"
+LOWERED = "italic strike $warning"
 OF_THE_MARKED = "bold underline reverse"
 
 
@@ -56,7 +56,7 @@ def legend(tokens: Sequence[MovedToken]) -> str:
     if not lifted:
         said = []
     if lowered:
-        said.append(f"{_counted(lowered)} lowered, in italics")
+        said.append(f"{_counted(lowered)} lowered, struck through")
     return f"{'; '.join(said)}." if said else "No token of the answer was lifted or lowered."
 
 

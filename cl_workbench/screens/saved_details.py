@@ -85,19 +85,25 @@ def _plain(text: str) -> Content:
 
 def _document(document: SavedDocument) -> Content:
     muted = "  muted" if document.muted else ""
+    losses = _losses(document)
     return Content.assemble(
-        one_line(document.title), "  ", (_losses(document), "$success"), (muted, "$warning")
+        one_line(document.title),
+        (f"  {losses}" if losses else "", "$success"),
+        (muted, "$warning"),
     )
 
 
 def _pair(first: SavedDocument, second: SavedDocument) -> Content:
-    losses = _losses(first)
-    if _losses(second) != losses:
-        losses += f" and {_losses(second)}"
-    return Content.assemble(one_line(first.title), "  ", (losses, "$success"))
+    losses, others = _losses(first), _losses(second)
+    if losses != others:
+        losses = f"{losses or figures.ABSENT} and {others or figures.ABSENT}"
+    return Content.assemble(one_line(first.title), (f"  {losses}" if losses else "", "$success"))
 
 
 def _losses(document: SavedDocument) -> str:
+    """Both losses; nothing for an engine that measures none."""
+    if document.loss_before is None and document.loss_after is None:
+        return ""
     return f"{figures.number(document.loss_before)} → {figures.number(document.loss_after)}"
 
 

@@ -34,7 +34,7 @@ def test_each_token_is_named_once_where_it_was_moved_most() -> None:
 
 
 def test_the_legend_counts_both_kinds() -> None:
-    assert legend(TOKENS[2:]) == "1 token lowered, in italics."
+    assert legend(TOKENS[2:]) == "1 token lowered, struck through."
     assert legend(TOKENS).startswith("2 tokens lifted, underlined;")
 
 
