@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engines import catalogue, checkpoints
-from engines.abilities import HasAlpha, HasLedger, HasStrength, TakesFeedback
+from engines.abilities import HasAlpha, HasLedger, TakesFeedback
 from engines.atomic import write_failure
 from engines.locks import BusyError, locked
 from engines.protocol import Engine, EngineError
@@ -146,9 +146,11 @@ class Autosave:
 
 
 def _mark(engine: Engine) -> object:
-    """What tells whether anything was learned, forgotten, muted, moved, dialled or rated."""
+    """What tells whether anything was learned, forgotten, muted, moved, blended or rated.
+
+    A turned strength is not kept: at the next start it is what the settings say.
+    """
     alpha = engine.alpha if isinstance(engine, HasAlpha) else None
-    strength = engine.strength if isinstance(engine, HasStrength) else None
     muted = engine.muted if isinstance(engine, HasLedger) else frozenset()
     feedback = engine.feedback if isinstance(engine, TakesFeedback) else ()
-    return tuple(engine.documents), alpha, strength, muted, feedback
+    return tuple(engine.documents), alpha, muted, feedback

@@ -341,6 +341,32 @@ def test_each_engine_has_a_last_session_of_its_own(tmp_path):
     assert not (tmp_path / "home" / "checkpoints").exists()
 
 
+def test_a_turned_strength_is_not_written_down_and_is_as_the_settings_say_again(
+    started, tmp_path, documents
+):
+    def session(script: Script) -> Recorder:
+        host = ScriptedHost(script)
+        autosave = Autosave(tmp_path / "kept" / "autosave", tmp_path / "checkpoints")
+        return started(
+            script, open_engine=lambda report: (host, RetrievingEngine(host)), autosave=autosave
+        )
+
+    first = session(Script())
+    first.session.learn(documents[:1])
+    first.wait(is_kind(LearnSummary))
+    first.session.set_strength(2.0)
+    first.wait(is_kind(DialSet))
+    assert first.session.close(30)
+    assert first.script.saves == 1
+    second = session(Script())
+    noted = second.wait(is_kind(Noted))
+    assert isinstance(noted, Noted)
+    assert "Brought back 1 document" in noted.text
+    (state,) = second.of(StateChanged)
+    assert isinstance(state, StateChanged)
+    assert state.state.strength == 0.0
+
+
 def test_two_engines_of_one_home_are_still_one_session(tmp_path):
     home = Home.find(tmp_path)
     first, second = (Autosave(home.autosave(name), home.checkpoints) for name in ("ttt", "other"))
