@@ -185,10 +185,15 @@ class AnswerEnded:
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """A person's verdict on answer ``number`` was taken in."""
+    """A person's verdict on answer ``number`` was taken in; None where it was refused."""
 
     number: int
-    feedback: Feedback
+    feedback: Feedback | None
+
+
+@dataclass(frozen=True, slots=True)
+class RatingUndone:
+    """One request to take the last verdict back is done, whatever came of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +230,8 @@ class JobFailed:
 Event = (
     WorkBegan | WorkEnded | Loading | EngineReady | EngineFailed | StateChanged | DialSet
     | LearnBegan | Learning | LearnDone | LearnFailed | LearnSummary
-    | AnswerBegan | AnswerText | AnswerEnded | Rated | Streamed | StreamEnded | Noted | JobFailed
+    | AnswerBegan | AnswerText | AnswerEnded | Rated | RatingUndone | Streamed | StreamEnded
+    | Noted | JobFailed
 )  # fmt: skip
 
 

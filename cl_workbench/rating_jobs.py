@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cl_workbench.engine_jobs import state_of
-from cl_workbench.messages import Event, Noted, Rated, StateChanged
+from cl_workbench.messages import Event, Noted, Rated, RatingUndone, StateChanged
 from engines.abilities import Feedback, Rating, TakesFeedback
 from engines.protocol import Engine, EngineError
 from widgets import figures
@@ -16,20 +16,26 @@ _QUESTION_WIDTH = 40
 
 def rate(engine: Engine, rating: Rating, number: int, *, latest: int | None) -> Iterator[Event]:
     """Take a verdict on answer ``number``; ``latest`` is the one that the engine gave last."""
-    taker = _taker(engine)
-    if latest != number:
-        raise EngineError(
-            "The model has answered something else since: ask again, then rate the answer."
-        )
-    feedback = taker.rate(rating)
-    yield Rated(number, feedback)
+    feedback = None
+    try:
+        taker = _taker(engine)
+        if latest != number:
+            raise EngineError(
+                "The model has answered something else since: ask again, then rate the answer."
+            )
+        feedback = taker.rate(rating)
+    finally:
+        yield Rated(number, feedback)
     yield StateChanged(state_of(engine))
     yield Noted(_done(feedback))
 
 
 def undo(engine: Engine) -> Iterator[Event]:
     """Take the last verdict back."""
-    feedback = _taker(engine).undo_rating()
+    try:
+        feedback = _taker(engine).undo_rating()
+    finally:
+        yield RatingUndone()
     yield StateChanged(state_of(engine))
     question = fitted(one_line(feedback.question), _QUESTION_WIDTH)
     yield Noted(

@@ -171,11 +171,13 @@ class Session:
         """Tell each value of ``steps`` as ``Streamed``; returns the number of the stream."""
         number = self._submitted + 1
 
-        def run(stop: Callable[[], bool]) -> None:
+        def begin() -> Iterator[object]:
             if work == "answering":
                 self._latest = None  # a screen asks the engine something of its own
-            job = engine_jobs.StreamJob(number, stop, self.outbox.put)
-            job.run(lambda: steps(self._ready_engine()), self._sentence)
+            return steps(self._ready_engine())
+
+        def run(stop: Callable[[], bool]) -> None:
+            engine_jobs.StreamJob(number, stop, self.outbox.put).run(begin, self._sentence)
 
         self._submit(work, run)
         return number

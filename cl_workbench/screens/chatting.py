@@ -88,12 +88,24 @@ class Chatting(Screen[None]):
         conversation = self._known.conversation
         if (refusal := conversation.not_to_rate) is not None:
             self._tell(refusal, True)
+        elif conversation.rating:
+            self._tell("The rating of the last answer is in line already.", False)
         elif (number := conversation.rate()) is not None:
             self._session.rate(number, rating)
+            self._tell_if_in_line()
 
     def action_undo_rating(self) -> None:
         """Take the last verdict back."""
+        if self._known.conversation.undoing:
+            self._tell("Taking the last rating back is in line already.", False)
+            return
+        self._known.conversation.undoing = True
         self._session.undo_rating()
+        self._tell_if_in_line()
+
+    def _tell_if_in_line(self) -> None:
+        if self._known.work is not None:
+            self._tell("It is in line.", False)
 
     # The dial
 

@@ -20,7 +20,7 @@ class Conversation:
     Answers of a comparison are shown but are no turns: what the base said must not
     colour what the learned model says next.  ``found`` is the last answer on screen, if
     passages were looked for.  The mark of a rating stands at its answer for as long as the
-    verdict is in force.
+    verdict is in force.  ``undoing`` while the last verdict is being taken back.
     """
 
     def __init__(self, opening: Sequence[Turn] = ()) -> None:
@@ -31,6 +31,7 @@ class Conversation:
         self._last: tuple[AnswerEnded, Said] | None = None
         self._rating: dict[int, Said] = {}
         self._verdicts: dict[_Verdict, Said] = {}
+        self.undoing = False
         self.last_question = ""
         self.last_answer = ""
         self.found: AnswerEnded | None = None
@@ -101,6 +102,11 @@ class Conversation:
             return "The last answer was cut short: ask again, then rate the answer."
         return None
 
+    @property
+    def rating(self) -> bool:
+        """Whether the last answer waits for its verdict to be taken in."""
+        return self._last is not None and self._last[0].number in self._rating
+
     def rate(self) -> int | None:
         """The number of the last answer, which waits for its verdict from now on."""
         if self._last is None:
@@ -110,9 +116,14 @@ class Conversation:
         return event.number
 
     def rated(self, event: Rated) -> None:
-        """A verdict was taken in; ``show_verdicts`` draws it."""
-        if block := self._rating.pop(event.number, None):
+        """A verdict was taken in, which ``show_verdicts`` draws, or refused."""
+        block = self._rating.pop(event.number, None)
+        if block is not None and event.feedback is not None:
             self._verdicts[_verdict(event.feedback)] = block
+
+    def undone(self) -> None:
+        """The last verdict was taken back, or could not be."""
+        self.undoing = False
 
     def show_verdicts(self, feedback: Sequence[Feedback]) -> None:
         """Mark the answers whose verdicts are in force, and no others."""

@@ -26,6 +26,7 @@ from cl_workbench.messages import (
     ModelFacts,
     Noted,
     Rated,
+    RatingUndone,
     StateChanged,
     Streamed,
     Work,
@@ -100,6 +101,7 @@ class Drawing:
             AnswerText: self.conversation.add,
             AnswerEnded: self.conversation.end,
             Rated: self.conversation.rated,
+            RatingUndone: lambda event: self.conversation.undone(),
             Noted: lambda event: self._tell(event.text, False),
             JobFailed: lambda event: self._tell(event.sentence, True),
         }

@@ -247,10 +247,6 @@ class WorkbenchScreen(Chatting):
         self._session.move(event.document_id, event.position)
         self._tell_if_in_line()
 
-    def _tell_if_in_line(self) -> None:
-        if self._known.work is not None:
-            self._tell("It is in line.", False)
-
     @work(exclusive=True, group="dialog")
     async def action_reset(self) -> None:
         """Forget everything, after asking."""

@@ -75,7 +75,17 @@ def test_an_answer_is_not_rated_once_the_engine_was_asked_something_else(started
     refused = recorder.wait(is_kind(JobFailed))
     assert isinstance(refused, JobFailed)
     assert refused.sentence == NEWER
-    assert recorder.of(Rated) == []
+    assert recorder.of(Rated) == [Rated(number, None)]
+
+
+def test_a_question_that_was_dropped_in_line_leaves_the_answer_to_be_rated(started: Start) -> None:
+    recorder = rating(started)
+    number = answered(recorder)
+    dropped = recorder.session.stream(lambda engine: engine.reply(QUESTION, Sampling()))
+    recorder.session.drop(dropped)
+    recorder.session.rate(number, "up")
+    recorder.wait(is_kind(Rated, JobFailed))
+    assert recorder.of(JobFailed) == []
 
 
 def test_the_base_models_answer_between_leaves_the_learned_one_to_be_rated(started: Start) -> None:
