@@ -44,8 +44,9 @@ def fitted(model: LanguageModel, brief: Brief, asking: Asking, revision: int = 0
     Raises:
         PromptTooLongError: if it doesn't fit even so; with both numbers.
     """
-    if _excess(model, asking(brief)) <= 0:
-        return Fitted(asking(brief), brief)
+    request = asking(brief)
+    if _excess(model, request) <= 0:
+        return Fitted(request, brief)
     left_out = []
     shorter = brief
     for shortening in _shortenings(brief, revision):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from engines.ace.budget import Budget
 from engines.ace.bullet import Source
-from engines.ace.events import AceProgress, Purpose
-from engines.ace.limits import Limits
+from engines.ace.counts import Counts, Shown
+from engines.ace.events import AceProgress
 from engines.ace.operations import Operation, Tag
 from engines.ace.outcome import Outcome
 from engines.ace.playbook import Playbook, PlaybookError
@@ -31,15 +30,14 @@ from engines.ace.roles import (
     reflector,
 )
 from engines.ace.scoring import Judgement, judged
-from engines.ace.settings import AceSettings
+from engines.ace.settings import AceSettings, limits_of
 from engines.ace.trace import TraceEntry, Tracer
-from engines.language_models.protocol import LanguageModel
+from engines.language_models.protocol import LanguageModel, ServerError
 from engines.protocol import Passage
 
 Finder = Callable[[str], Sequence[Passage]]
 Events = Generator[AceProgress, None, None]
 
-_BYTES_PER_TOKEN = 4
 _FAILURES_IN_A_ROW = 2
 
 
@@ -53,60 +51,6 @@ class Decision:
 
     accept: Mapping[Place, Operation | None] = field(default_factory=dict)
     reject: Collection[Place] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What a learn came to: role turns, tokens read and written, what was skipped."""
-
-    turns: int = 0
-    tokens: int = 0
-    skipped: int = 0
-    unknown_ids: int = 0
-    accepted: int = 0
-    refused: int = 0
-    held: int = 0
-
-    def with_turn(self, turn: RoleTurn) -> Counts:
-        """These and one role's turn."""
-        return replace(
-            self,
-            turns=self.turns + 1,
-            tokens=self.tokens + turn.tokens,
-            skipped=self.skipped + (turn.parsed is None),
-            unknown_ids=self.unknown_ids + len(turn.unknown_ids),
-        )
-
-    def with_outcomes(self, outcomes: Sequence[Outcome]) -> Counts:
-        """These and what came of a patch."""
-        verdicts = [outcome.verdict for outcome in outcomes]
-        return replace(
-            self,
-            accepted=self.accepted + verdicts.count("accepted"),
-            refused=self.refused + verdicts.count("refused"),
-            held=self.held + verdicts.count("held"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What the next events tell besides what happens: where in the learn they are."""
-
-    purpose: Purpose = "learning"
-    fraction: float = 0.0
-    loop: int = 0
-    loops: int = 0
-    question: int = 0
-    questions: int = 0
-    asked: str = ""
-    score: float | None = None
-    validation: float | None = None
-    validation_before: float | None = None
-
-
-def about_tokens(text: str) -> int:
-    """About how many tokens ``text`` has: one for each four bytes, rounded up."""
-    return -(-len(text.encode("utf-8", "replace")) // _BYTES_PER_TOKEN)
 
 
 class Lesson:
@@ -140,6 +84,8 @@ class Lesson:
         self._decisions = decisions
         self._began = time.perf_counter()
         self._failures = 0
+        self._failure = ""
+        self._served = False
 
     def event(self, **values: Any) -> AceProgress:
         """An event at the present place."""
@@ -257,10 +203,17 @@ class Lesson:
         self.counts = self.counts.with_turn(turn)
         self._note(turn=turn)
         yield self.event(role=asked.role, turn=turn, message=turn.why_not)
+        self._served = self._served or turn.attempts > 0
+        self._failure = turn.why_not if turn.failure == "server" else self._failure
         self._failures = self._failures + 1 if turn.failure == "server" else 0
         if self._failures >= _FAILURES_IN_A_ROW:
             raise StoppedError(turn.why_not)
         return turn
+
+    def check_served(self) -> None:
+        """Raise ``ServerError`` if the server was asked and never gave an answer of any kind."""
+        if self._failure and not self._served:
+            raise ServerError(self._failure)
 
     def _reviews(
         self, pair: Pair, answer: Answered, judgement: Judgement, passages: Sequence[Passage]
@@ -296,7 +249,7 @@ class Lesson:
     ) -> Events:
         loop = self.at.loop or None
         source = Source(pair.document or self._document, pair.question, loop)
-        limits = self.limits(pair)
+        limits = limits_of(self.settings, pair)
         offered = offer(
             self.history,
             operations,
@@ -314,20 +267,13 @@ class Lesson:
         self._note(outcomes=outcomes)
         return self.event(outcomes=outcomes, history=self.history)
 
-    def limits(self, pair: Pair | None = None) -> Limits:
-        """What a patch after ``pair`` is held to."""
-        return Limits(
-            Budget(self.settings.playbook_budget, about_tokens),
-            similarity=self.settings.similarity,
-            golds=pair.answers if pair else (),
-            question=pair.question if pair else "",
-        )
-
     def _decided(self) -> Events:
         """Carry out what a person decided meanwhile."""
         for decision in self._decisions() if self._decisions is not None else ():
             try:
-                settled = settle(self.history, decision.accept, decision.reject, self.limits())
+                settled = settle(
+                    self.history, decision.accept, decision.reject, limits_of(self.settings)
+                )
             except PlaybookError as error:
                 yield self.remark(str(error))
                 continue

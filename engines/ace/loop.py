@@ -6,8 +6,9 @@ import random
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 
+from engines.ace.counts import Counts
 from engines.ace.events import AceProgress
-from engines.ace.lesson import Counts, Decision, Events, Finder, Lesson, StoppedError
+from engines.ace.lesson import Decision, Events, Finder, Lesson, StoppedError
 from engines.ace.playbook import Playbook
 from engines.ace.questions import Pair, Split, split
 from engines.ace.revisions import History, revert, scored
@@ -15,7 +16,7 @@ from engines.ace.settings import AceSettings
 from engines.ace.trace import Trace
 from engines.ace.writing import write_pairs
 from engines.decoding import counted
-from engines.language_models.protocol import LanguageModel, ServerError
+from engines.language_models.protocol import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,9 @@ def learn(
             questions = yield from course.written(text, document)
         yield from course.loops(questions)
     except StoppedError as stopped:
-        if lesson.counts.turns == lesson.counts.skipped:
-            raise ServerError(str(stopped)) from stopped
+        lesson.check_served()
         yield course.noted(f"Learning ended early, and what was learned is kept: {stopped}")
+    lesson.check_served()
     return Learned(
         lesson.history,
         lesson.tracer.trace(),

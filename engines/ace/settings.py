@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from engines.ace.budget import Budget
+from engines.ace.limits import Limits
+from engines.ace.questions import Pair
 from engines.ace.review import Review
+from engines.ace.sizes import about_tokens
 from engines.jitrl.settings import PassageSettings
 from engines.protocol import EngineError
 
@@ -75,3 +79,13 @@ _LEAST = {
     "curator_tokens": 16,
     "retries": 0,
 }
+
+
+def limits_of(settings: AceSettings, pair: Pair | None = None) -> Limits:
+    """What a patch is held to; after ``pair`` it may not give its answers away."""
+    return Limits(
+        Budget(settings.playbook_budget, about_tokens),
+        similarity=settings.similarity,
+        golds=pair.answers if pair else (),
+        question=pair.question if pair else "",
+    )

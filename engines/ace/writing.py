@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from engines.ace.events import AceProgress
-from engines.ace.lesson import Lesson, about_tokens
+from engines.ace.lesson import Lesson
 from engines.ace.prompts import WRITER, Brief
 from engines.ace.questions import Pair
 from engines.ace.roles import Asked
+from engines.ace.sizes import about_tokens
 from engines.protocol import StudyItem
 from engines.ttt.study.paragraphs import chunks
 from engines.ttt.study.steps import evenly

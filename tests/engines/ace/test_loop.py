@@ -7,7 +7,7 @@ import random
 import pytest
 
 from engines.ace.events import AceProgress
-from engines.ace.lesson import Decision, about_tokens
+from engines.ace.lesson import Decision
 from engines.ace.loop import learn
 from engines.ace.operations import Add
 from engines.ace.prompt_form import prompt_form
@@ -16,6 +16,7 @@ from engines.ace.review import offer, pending
 from engines.ace.revisions import History, path
 from engines.ace.rows import history_of, revision_row
 from engines.ace.settings import AceSettings
+from engines.ace.sizes import about_tokens
 from engines.language_models.protocol import ServerError, UnreachableError
 from tests.engines.ace.scripted_roles import (
     ScriptedRoles,
@@ -340,9 +341,11 @@ def test_no_nonsense_breaks_a_playbook():
         return "".join(chance.choice(parts) for _ in range(chance.randrange(12)))
 
     history = started("Sum = a + b")
-    for _ in range(60):
+    said = 0
+    while said < 2000:
         model = ScriptedRoles(generator=nonsense, reflector=nonsense, curator=nonsense)
         model.rules[chance.choice(["generator", "reflector"])] = answers("4")
         result, _ = learned(model, history=history)
+        said += len(model.asked)
         rows = [revision_row(revision) for revision in result.history.revisions]
         assert history_of(rows) == result.history
