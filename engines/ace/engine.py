@@ -149,7 +149,7 @@ class AceEngine(KeepsDocuments):
         """Say what becomes of held operations, also from another thread while a learn goes on.
 
         During a learn that is done before its next question, and told by its events; nothing is
-        returned then.
+        returned then, and closing the learn early takes it back with the rest.
 
         Raises:
             PlaybookError: if nothing waits at one of the places.

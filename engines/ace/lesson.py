@@ -175,7 +175,10 @@ class Lesson:
         asked = curator(pair.question, reflection, self.history.playbook, self.settings)
         turn = yield from self.ask(asked)
         if turn.parsed is not None:
-            yield from self._offer(read_operations(turn.parsed), "curator", pair)
+            given = read_operations(turn.parsed)
+            # A bullet gets one vote for one question.
+            fresh = [one for one in given if not (isinstance(one, Tag) and one.id in tags)]
+            yield from self._offer(fresh, "curator", pair)
 
     def ask(self, asked: Asked) -> Generator[AceProgress, None, RoleTurn]:
         """One role's turn, streamed.

@@ -66,12 +66,13 @@ class Trace:
             "shortened": self.shortened,
             "entries": [_row(entry) for entry in self.entries],
         }
-        return json.dumps(row, ensure_ascii=False, indent=1) + "\n"
+        return _whole(json.dumps(row, ensure_ascii=False, indent=1)) + "\n"
 
     def to_markdown(self) -> str:
         """The trace for people, without the prompts' rules."""
         head = f"# Trace: {_line(self.title)}\n\n{self.model} {self.where}, {self.started_at}\n"
-        return head + "".join(f"\n{part}\n" for entry in self.entries for part in _parts(entry))
+        parts = (f"\n{part}\n" for entry in self.entries for part in _parts(entry))
+        return _whole(head + "".join(parts))
 
 
 @dataclass(slots=True)
@@ -104,6 +105,11 @@ class Tracer:
         """What was collected so far."""
         entries = tuple(self._entries)
         return Trace(self.title, self.model, self.where, self.started_at, entries, self._shortened)
+
+
+def _whole(text: str) -> str:
+    """``text`` with a question mark for half a character, which no file can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _cut(text: str, most: int = _TEXT_CHARACTERS) -> str:
