@@ -49,15 +49,25 @@ class PassageRow:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the rows tell besides rank, score and passage: only what differs among them."""
+    """What the rows tell besides rank, score and passage: only what differs among them.
+
+    ``number`` is the width, in digits, of the passages' numbers.
+    """
 
     place: bool
     lifts: bool
+    cited: bool = False
+    number: int = 1
 
     @classmethod
     def of(cls, rows: Sequence[PassageRow]) -> Columns:
         """The places where any is in the context, how many tokens each lifts where any does."""
-        return cls(any(row.reference for row in rows), any(row.moved for row in rows))
+        return cls(
+            any(row.reference for row in rows),
+            any(row.moved for row in rows),
+            any(row.cited for row in rows),
+            max((len(f"{row.number:,}") for row in rows), default=1),
+        )
 
     @property
     def heading(self) -> str:
@@ -125,9 +135,9 @@ def _row(rank: int, row: PassageRow, columns: Columns) -> Content:
         (f"{f'lifts {lifted}' if lifted else figures.ABSENT:<8}  ", "bold" if lifted else "")
         if columns.lifts
         else "",
-        one_line(row.title),
-        (f", passage {row.number:,}", "$foreground 70%"),
-        ("  cited", "bold $success") if row.cited else "",
+        (f"passage {row.number:>{columns.number},}  ", "$foreground 70%"),
+        (f"{'cited' if row.cited else '':<5}  ", "bold $success") if columns.cited else "",
+        one_line(row.title),  # last: a long one must not hide what tells the passages apart
     )
 
 

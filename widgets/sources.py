@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from widgets.plain_text import one_line
+from widgets.plain_text import fitted, one_line
 
 MAX_SOURCES = 5
+TITLE_WIDTH = 30  # in cells: on a narrow terminal the words must still be seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,6 @@ def _line(source: Source) -> Content:
     words = one_line(source.text)
     return Content.assemble(
         (number, "bold $accent"),
-        (one_line(source.title), "$success"),
+        (fitted(one_line(source.title), TITLE_WIDTH), "$success"),
         (f': "{words}"' if words else "", "$foreground 80%"),
     )

@@ -38,7 +38,7 @@ BINDINGS: list[BindingType] = [
             tooltip="Load the model, after that failed or was cancelled"),
     Binding("c", "chat", "chat", priority=True, id="chat", tooltip="Ask the model a question"),
     Binding(
-        "b", "compare", "before/after", id="compare",
+        "b", "compare", "compare", id="compare",
         tooltip="Answer before and after learning, side by side",
     ),
     Binding(

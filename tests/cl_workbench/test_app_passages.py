@@ -57,6 +57,23 @@ def test_cited_words_are_cut_to_one_line(tmp_path: Path) -> None:
     run(retrieving(tmp_path, citations=(cited,)), body, SMALL)
 
 
+def test_a_long_title_hides_neither_the_words_nor_what_tells_passages_apart(
+    tmp_path: Path,
+) -> None:
+    title = "The keepers' book of the harbour light, kept by hand from the first night on " * 2
+    found = replace(FOUND, passages=tuple(replace(one, title=title) for one in FOUND.passages))
+    cited = replace(CITED[0], title=title)
+
+    async def body(bench: Bench) -> None:
+        await asked(bench)
+        await bench.sees(f'…: "{LAMP[:20]}')
+        await bench.press("P")
+        await bench.sees("1    0.812  [1]       passage 2  cited  The keepers")
+        assert "2    0.410  [2]       passage 1         The keepers" in bench.text
+
+    run(retrieving(tmp_path, retrieval=found, citations=(cited,)), body, SMALL)
+
+
 def test_an_answer_without_context_says_that_nothing_was_found(tmp_path: Path) -> None:
     async def body(bench: Bench) -> None:
         await asked(bench, "What is the price of tin?")
@@ -101,8 +118,8 @@ def test_the_sheet_shows_each_passage_and_the_marked_one_in_full(
         await bench.press("P")
         await bench.sees("2 of 3 in the context, 143 tokens")
         assert FOUND.query in bench.text
-        await bench.sees("1    0.812  [1]       The harbour light, passage 2  cited")
-        assert "3    0.050  left out  The [b]aviary[/b], passage 7" in bench.text
+        await bench.sees("1    0.812  [1]       passage 2  cited  The harbour light")
+        assert "3    0.050  left out  passage 7         The [b]aviary[/b]" in bench.text
         assert "Biased from the start: lamp +1.50, 1871 +1.25 nats." in bench.text
         await bench.sees("Biased by it: lamp +1.50, 1871 +1.25 nats")
         await bench.press("j")

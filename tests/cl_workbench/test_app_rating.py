@@ -163,6 +163,84 @@ def test_what_the_engine_refuses_is_said_in_its_sentence(tmp_path: Path) -> None
     run(rated(tmp_path, retrieval=NOTHING, citations=()), body)
 
 
+def test_every_key_fits_below_a_rated_answer_on_a_small_terminal(tmp_path: Path) -> None:
+    async def body(bench: Bench) -> None:
+        await asked(bench)
+        await bench.press("+")
+        await bench.until(lambda: bench.screen.offers("undo_rating"))
+        await bench.until(lambda: "+-u" in bench.text.splitlines()[-1])
+        await bench.until(lambda: bench.text.splitlines()[-1].rstrip().endswith("F1 help"))
+
+    run(rated(tmp_path), body, SMALL)
+
+
+def in_line(bench: Bench) -> int:
+    return notes(bench).count("It is in line.")
+
+
+def test_a_rating_behind_other_work_says_so_and_a_second_press_adds_none(tmp_path: Path) -> None:
+    async def body(bench: Bench) -> None:
+        await asked(bench)
+        bench.script.learn_hold = 4
+        await bench.choose("aviary.md")
+        await bench.press("4", "l")
+        await bench.until(lambda: bench.screen._known.work == "learning")
+        await bench.press("+")
+        await bench.until(lambda: in_line(bench) == 1)
+        await bench.press("+", "-")
+        await told(bench, "The rating of the last answer is in line already.")
+        assert in_line(bench) == 1
+        bench.script.go.set()
+        await bench.sees(UP)
+        await bench.until(lambda: bench.screen._known.work is None)
+        assert severities(bench) == {"information"}
+
+    run(rated(tmp_path), body, (160, 48))
+
+
+def test_undoing_in_line_takes_one_rating_back_however_often_it_is_pressed(tmp_path: Path) -> None:
+    async def body(bench: Bench) -> None:
+        for question in ("How often?", "How high?"):
+            await asked(bench, question)
+            await bench.press("+")
+            await bench.until(lambda: bench.text.count(UP) == len(bench.said) // 2)
+        bench.script.learn_hold = 4
+        await bench.choose("aviary.md")
+        await bench.press("4", "l")
+        await bench.until(lambda: bench.screen._known.work == "learning")
+        await bench.press("2")
+        await bench.until(lambda: bench.screen._typing)
+        await bench.press("escape")  # in the tree, u shows the folder above
+        await bench.press("u", "u")
+        await told(bench, "Taking the last rating back is in line already.")
+        assert in_line(bench) == 1
+        bench.script.go.set()
+        await told(bench, 'Took back "up" for "How high?"')
+        await bench.until(lambda: bench.screen._known.work is None)
+        assert bench.text.count(UP) == 1
+        await bench.press("u")
+        await told(bench, 'Took back "up" for "How often?"')
+
+    run(rated(tmp_path), body, (160, 60))
+
+
+def test_a_rating_that_failed_can_be_given_again(tmp_path: Path) -> None:
+    async def body(bench: Bench) -> None:
+        await asked(bench, USED_NOTHING)
+        await bench.press("+")
+        await told(bench, "The last answer used nothing that is stored.")
+        refused = notes(bench).count("used nothing")
+        await bench.press("-")
+        await bench.until(lambda: notes(bench).count("used nothing") == refused + 1)
+        assert "in line already" not in notes(bench)
+
+    run(rated(tmp_path), body)
+
+
+def severities(bench: Bench) -> set[str]:
+    return {note.severity for note in bench.app._notifications}
+
+
 def test_typing_a_plus_into_the_question_rates_nothing(tmp_path: Path) -> None:
     async def body(bench: Bench) -> None:
         await asked(bench)
@@ -210,7 +288,7 @@ def test_the_sheet_shows_the_answer_with_what_each_passage_lifted(
         assert "2    0.410  [2]       lifts 1" in bench.text
         await bench.sees("Lifted by it: harbour +3.50, light +2.25, turns +0.04")
         assert styled(bench, "reverse") == "harbour light turns"
-        assert styled(bench, "italic") == "twice"
+        assert styled(bench, "italic") == styled(bench, "strike") == "twice"
         assert "Moved by none of these: minute. +0.50 nats." in bench.text
         await bench.press("j")
         await bench.sees("Lowered by it: twice -0.75")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from scripted_app import Bench
 from test_app_passages import asked
-from test_app_rating import DOWN, UP, rated
+from test_app_rating import DOWN, UP, rated, told
 from test_app_snapshots import Compare, by_size, picture
 
 
@@ -29,7 +29,10 @@ def test_a_rated_answer(snap_compare: Compare, bench: Bench, size: tuple[int, in
         await bench.sees(DOWN)
         await asked(bench)
         await bench.press("+")
+        await told(bench, "their returns rose")
         await bench.sees(UP)
+        bench.app.clear_notifications()  # how many still stand is a matter of seconds
+        await bench.until(lambda: "their returns" not in bench.text)
 
     assert snap_compare(bench.app, **picture(bench, body, size))
 
