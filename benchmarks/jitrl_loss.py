@@ -14,8 +14,8 @@ from the logits it would have chosen by.
     general answer  trivia questions, the first right answer
 Conditions:
     base            the unchanged model
-    mvp             JitRL MVP without a bias: retrieved passages in the prompt
-    mvp bias 4      the same with its default bias of 4 nats on the passages' words
+    mvp             JitRL MVP by its defaults: retrieved passages in the prompt, no bias
+    mvp bias 4      the same with a bias of 4 nats on the passages' words
     knn-lm          plain kNN-LM (arXiv 1911.00172): the same stored states and neighbours,
                     a share of 0.25 of the probability, everywhere
     full            JitRL Full by its defaults

@@ -36,7 +36,7 @@ class JitRLMVPSettings:
 
     passages: PassageSettings = PassageSettings()
     context_tokens: int = 1024
-    strength: float = 4.0
+    strength: float = 0.0
     decay: float = 0.0
 
 
