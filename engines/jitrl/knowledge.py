@@ -105,6 +105,7 @@ def loaded(
     # Another layer is told of before large files are read.
     manifest = checkpoints.read_manifest(folder)
     if manifest.get("engine") == engine and manifest.get("fingerprint") == host.fingerprint:
+        stored.check_tokenizer(folder, manifest, host)
         with stored.sound(folder):
             _check_kind(folder, dict(manifest["states"]), kind)
     try:

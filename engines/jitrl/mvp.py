@@ -219,6 +219,7 @@ class JitRLMVPEngine(BesideWeights):
         manifest, parts = checkpoints.read(
             folder, engine=self.name, model=self.host.name, fingerprint=self.host.fingerprint
         )
+        stored.check_tokenizer(folder, manifest, self.host)
         library = self._empty_library()
         with stored.sound(folder):
             entries = stored.entries_of(manifest)

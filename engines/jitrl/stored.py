@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,10 +31,30 @@ def manifest_of(
         "engine": engine,
         "model": host.name,
         "fingerprint": host.fingerprint,
+        "tokenizer": tokenizer_of(host),
         "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": dataclasses.asdict(settings),
         "documents": rows,
     }
+
+
+def tokenizer_of(host: ModelHost) -> str:
+    """16 hex digits that change with the vocabulary, which the weights don't tell."""
+    vocabulary = sorted(host.tokenizer.get_vocab().items())
+    return hashlib.sha256(json.dumps(vocabulary).encode()).hexdigest()[:16]
+
+
+def check_tokenizer(folder: Path, manifest: Mapping[str, Any], host: ModelHost) -> None:
+    """Refuse a checkpoint of the same weights with other tokens.
+
+    Raises:
+        CheckpointError: if it is one.
+    """
+    if manifest.get("tokenizer") != tokenizer_of(host):
+        raise CheckpointError(
+            f"The checkpoint '{folder.name}' was made with another tokenizer than {host.name} "
+            "has: load it with that, or learn its documents again and save."
+        )
 
 
 def entries_of(manifest: Mapping[str, Any]) -> list[Entry]:

@@ -71,6 +71,14 @@ def assert_refused(engine, folder, tmp_path):
     assert state(engine, tmp_path) == before
 
 
+def test_the_same_weights_with_other_tokens_are_refused(engine, saved, tmp_path):
+    manifest = manifest_of(saved)
+    write_manifest(saved, manifest | {"tokenizer": "0" * 16})
+    assert_refused(engine, saved, tmp_path)
+    with pytest.raises(CheckpointError, match="another tokenizer"):
+        engine.load(saved)
+
+
 def test_what_is_whole_is_loaded(engine, saved):
     engine.load(saved)
     assert [report.id for report in engine.documents] == [HARBOUR.id, TWIN.id]
