@@ -52,7 +52,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
             await pilot.pause()
             return
         await pilot.pause(0.02)
-    raise AssertionError("what was waited for did not happen")
+    raise AssertionError(f"what was waited for did not happen:\n{screen_text(pilot.app)}")
 
 
 def screen_text(app: App[None]) -> str:
