@@ -119,9 +119,16 @@ class Comparison(Vertical):
             yield self.base
             yield self.learned
 
+    def on_mount(self) -> None:
+        """Look at the first size: a log that scrolls as it grows may tell of none."""
+        self.call_after_refresh(self._stack)
+
     def on_resize(self) -> None:
         """Stack the answers where two columns would be too narrow to read."""
-        self.set_class(self.size.width < self.STACKED_BELOW, "-stacked")
+        self._stack()
+
+    def _stack(self) -> None:
+        self.set_class(0 < self.size.width < self.STACKED_BELOW, "-stacked")
 
 
 class ChatLog(VerticalScroll):
