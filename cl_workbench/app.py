@@ -216,10 +216,11 @@ def _opener(settings: Settings, engine: str) -> OpenEngine:
     """Opens the configured model and ``engine``; torch is imported when called."""
 
     def open_engine(report: Report) -> tuple[object, object]:
-        from cl_workbench.assembly import build_engine, build_host
+        from cl_workbench.assembly import asks_server, build_engine, open_model
 
-        report("importing the model library", None)
-        host = build_host(settings, report)
+        if not asks_server(engine, settings):
+            report("importing the model library", None)
+        host = open_model(engine, settings, report)
         report("preparing the engine", None)
         return host, build_engine(engine, host, settings)
 

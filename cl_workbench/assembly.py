@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl_workbench.settings import Settings
+from cl_workbench.settings_ace import LOCAL
 from cl_workbench.settings_jitrl import WORDS_AND_CHARACTERS
 from cl_workbench.settings_values import nearest
+from engines.ace.settings import AceSettings
 from engines.documents import ReadOptions
 from engines.jitrl.settings import JitRLFullSettings, JitRLMVPSettings, PassageSettings
 from engines.protocol import Engine, EngineError, Sampling, Turn
@@ -21,6 +23,7 @@ from engines.ttt.settings import TTTSettings
 
 if TYPE_CHECKING:
     from engines.host import ModelHost
+    from engines.language_models.served import ServedHost, ServerChoice
 
 Report = Callable[[str, float | None], None]
 
@@ -49,7 +52,57 @@ def build_host(settings: Settings, report: Report | None = None) -> ModelHost:
     return host
 
 
-def build_engine(name: str, host: ModelHost, settings: Settings) -> Engine:
+def asks_server(name: str, settings: Settings) -> bool:
+    """Whether the engine of that name works with a model on a server, and loads none."""
+    return name == ACE and settings.get("server.dialect") != LOCAL
+
+
+def open_model(
+    name: str, settings: Settings, report: Report | None = None
+) -> ModelHost | ServedHost:
+    """The model that the engine ``name`` works with: loaded here, or answering on a server.
+
+    Raises:
+        ModelError: if it can't be loaded.
+        ServerError: if no server answers, or it has no such model.
+    """
+    if not asks_server(name, settings):
+        return build_host(settings, report)
+    from engines.language_models.served import ServedHost
+
+    host = ServedHost.open(server_choice(settings), report)
+    log.info("model %s: %s", host.name, host.why)
+    return host
+
+
+def server_choice(settings: Settings) -> ServerChoice:
+    """Which server to ask, from the ``server`` settings.
+
+    Raises:
+        ServerError: if the address or the name of the key's variable can't be right.
+    """
+    from engines.language_models.addresses import Endpoint
+    from engines.language_models.served import ServerChoice
+
+    get = settings.get
+    endpoint = Endpoint.at(
+        get("server.address"),
+        key_variable=get("server.key_variable"),
+        connect_seconds=get("server.connect_seconds"),
+        read_seconds=get("server.read_seconds"),
+        retries=get("server.retries"),
+    )
+    return ServerChoice(
+        "ollama" if get("server.dialect") == "ollama" else "openai",
+        endpoint,
+        get("server.model"),
+        get("server.context_tokens"),
+        get("server.keep_alive"),
+        {"off": False, "on": True, "server": None}[get("server.think")],
+    )
+
+
+def build_engine(name: str, host: ModelHost | ServedHost, settings: Settings) -> Engine:
     """A fresh engine of that name around ``host``.
 
     Raises:
@@ -119,6 +172,13 @@ def passage_settings(settings: Settings) -> PassageSettings:
     return PassageSettings(char_ngrams=with_characters, **own)
 
 
+def ace_settings(settings: Settings) -> AceSettings:
+    """The ACE engine's settings, from ``passages`` and ``ace``."""
+    own = {name: settings.get(f"ace.{name}") for name in _ACE_NAMES}
+    switches = {name: settings.get(f"ace.{name}") == "always" for name in _ACE_SWITCHES}
+    return AceSettings(passages=passage_settings(settings), **own, **switches)
+
+
 def model_cache() -> Path:
     """Where models and what is counted once per model are kept; all homes share it."""
     from engines.models import default_cache
@@ -153,6 +213,17 @@ def _build_jitrl_full(host: ModelHost, settings: Settings) -> Engine:
     return JitRLFullEngine(host, jitrl_full_settings(settings), cache=model_cache() / "states")
 
 
+def _build_ace(host: ModelHost | ServedHost, settings: Settings) -> Engine:
+    from engines.ace.engine import AceEngine
+    from engines.language_models.served import ServedHost
+
+    if isinstance(host, ServedHost):
+        return AceEngine(host.language_model, ace_settings(settings))
+    from engines.language_models.local import LocalModel
+
+    return AceEngine(LocalModel(host), ace_settings(settings))
+
+
 _PASSAGE_NAMES = ("chunk_tokens", "overlap_tokens", "ranking", "top_k", "min_score")
 _JITRL_MVP_NAMES = ("context_tokens", "strength", "decay")
 _JITRL_FULL_NAMES = (
@@ -160,6 +231,15 @@ _JITRL_FULL_NAMES = (
     "temperature", "gate_quantile", "mix", "strength", "share", "feedback_rate", "context_chunks",
     "context_tokens",
 )  # fmt: skip
+
+_ACE_NAMES = (
+    "loops", "reflector_rounds", "review", "playbook_budget", "similarity", "validation_share",
+    "validation_questions", "written_questions", "temperature", "generator_tokens",
+    "reflector_tokens", "curator_tokens", "retries", "seed",
+)  # fmt: skip
+_ACE_SWITCHES = ("reflect_on_right", "keep_best")
+
+ACE = "ace"
 
 TTT_KEYS = {
     "objective": "ttt.objective",
@@ -199,6 +279,7 @@ _BUILDERS: dict[str, Callable[[Any, Settings], Engine]] = {
     "ttt": _build_ttt,
     "jitrl-mvp": _build_jitrl_mvp,
     "jitrl-full": _build_jitrl_full,
+    ACE: _build_ace,
 }
 
 _QUIET = {

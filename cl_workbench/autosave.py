@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engines import catalogue, checkpoints
-from engines.abilities import HasAlpha, HasLedger, TakesFeedback
+from engines.abilities import HasAlpha, HasLedger, KeepsPlaybook, TakesFeedback
 from engines.atomic import write_failure
 from engines.locks import BusyError, locked
 from engines.protocol import Engine, EngineError
@@ -55,7 +55,7 @@ class Autosave:
             mark = _mark(engine)
             if mark == self._kept:
                 return None
-            if engine.documents:
+            if _holds_something(engine):
                 engine.save(self._folder)
             elif self._is_kept():
                 catalogue.delete(self._folder)
@@ -96,7 +96,8 @@ class Autosave:
         try:
             if not (self._folder / checkpoints.MANIFEST).exists():
                 return None
-            if not checkpoints.read_manifest(self._folder).get("documents"):
+            manifest = checkpoints.read_manifest(self._folder)
+            if not manifest.get("documents") and not manifest.get("revisions"):
                 return None
             if not bring_back:
                 return self._put_aside()
@@ -104,6 +105,8 @@ class Autosave:
         except Exception as error:
             return self._put_aside(error)
         count = len(engine.documents)
+        if not count:
+            return "Brought back the playbook of the last session; R empties it."
         what, them = ("1 document", "it") if count == 1 else (f"{count} documents", "them")
         return f"Brought back {what} of the last session; R forgets {them}."
 
@@ -146,11 +149,18 @@ class Autosave:
 
 
 def _mark(engine: Engine) -> object:
-    """What tells whether anything was learned, forgotten, muted, moved, blended or rated.
+    """What tells whether anything was learned, forgotten, muted, moved, blended, rated or edited.
 
     A turned strength is not kept: at the next start it is what the settings say.
     """
     alpha = engine.alpha if isinstance(engine, HasAlpha) else None
     muted = engine.muted if isinstance(engine, HasLedger) else frozenset()
     feedback = engine.feedback if isinstance(engine, TakesFeedback) else ()
-    return tuple(engine.documents), alpha, muted, feedback
+    history = engine.history if isinstance(engine, KeepsPlaybook) else None
+    return tuple(engine.documents), alpha, muted, feedback, history
+
+
+def _holds_something(engine: Engine) -> bool:
+    """Whether there is anything to keep: documents, or a playbook that was ever changed."""
+    rules = isinstance(engine, KeepsPlaybook) and len(engine.history.revisions) > 1
+    return bool(engine.documents) or rules

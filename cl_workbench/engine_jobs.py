@@ -30,6 +30,7 @@ from engines.abilities import (
     HasAlpha,
     HasLedger,
     HasStrength,
+    KeepsPlaybook,
     MeasuresRecall,
     Retrieves,
     Studies,
@@ -59,7 +60,7 @@ Decide = Callable[[Stop], Decision | None]
 
 _ABILITIES = (
     HasAlpha, HasLedger, HasStrength, MeasuresRecall, Retrieves, Studies, ForeseesInterference,
-    TakesFeedback,
+    TakesFeedback, KeepsPlaybook,
 )  # fmt: skip
 
 
@@ -77,6 +78,8 @@ def state_of(engine: Engine) -> EngineState:
         state = replace(state, strength=strength, strength_limit=limit)
     if isinstance(engine, TakesFeedback):
         state = replace(state, feedback=engine.feedback)
+    if isinstance(engine, KeepsPlaybook):
+        state = replace(state, history=engine.history, traces=engine.traces)
     if isinstance(engine, HasLedger):
         sizes = {report.id: engine.bytes_of(report.id) for report in ledger}
         state = replace(state, muted=engine.muted, bytes_of=sizes)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from textual.message import Message
 
 from engines.abilities import Feedback
 from engines.protocol import Citation, LearnReport, Nudge, Progress, Retrieval
+
+if TYPE_CHECKING:
+    from engines.ace.revisions import History
+    from engines.ace.trace import Trace
 
 Voice = Literal["learned", "base"]
 Work = Literal["loading", "learning", "answering", "studying", "other"]
@@ -33,7 +37,8 @@ class EngineState:
     ``abilities`` are the names of the protocols in ``engines.abilities`` that it keeps.
     Where it keeps ``HasLedger``, ``muted`` holds the ids of documents that don't count now,
     and ``bytes_of`` the size of what is kept of each, by id.  ``feedback`` are the verdicts in
-    force, where it takes any.
+    force, where it takes any.  ``history`` is the playbook with its revisions where it keeps
+    one, and ``traces`` what the roles said in the latest learns.
     """
 
     engine: str
@@ -45,6 +50,8 @@ class EngineState:
     strength: float | None = None
     strength_limit: float = 0.0
     feedback: tuple[Feedback, ...] = ()
+    history: History | None = field(default=None, repr=False)
+    traces: tuple[Trace, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ This is the source of ``configs/default.yaml``; after a change here run
 from __future__ import annotations
 
 from cl_workbench.setting import Kind, Setting, Value
+from cl_workbench.settings_ace import ACE_SETTINGS, SERVER_SETTINGS
 from cl_workbench.settings_jitrl import JITRL_SETTINGS
 from engines.ttt.settings import TTTSettings
 
@@ -23,9 +24,11 @@ SECTIONS = {
     "tfidf_gate": "Which neurons may learn: those particular to the document.",
     "held_out": "General text that tells what learning cost.",
     "guard": "What happens when learning a document costs too much of the rest.",
-    "passages": "How documents are cut into passages (both JitRL) and found again (jitrl-mvp).",
+    "passages": "How documents are cut into passages (JitRL, ACE) and found (jitrl-mvp, ACE).",
     "jitrl_mvp": "JitRL MVP: retrieved passages in the prompt, and a bias of their words.",
     "jitrl_full": "JitRL Full: stored hidden states that move the logits where they are near.",
+    "ace": "ACE: a playbook of rules that grows by patches.",
+    "server": "The language model that takes ACE's roles.",
     "generation": "How answers are written.",
     "documents": "How files are read.",
     "session": "What outlasts the program.",
@@ -342,6 +345,8 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("stop", "slower", "pause"),
     ),
     *JITRL_SETTINGS,
+    *ACE_SETTINGS,
+    *SERVER_SETTINGS,
     Setting(
         "generation.max_new_tokens",
         "whole",

@@ -5,12 +5,18 @@ A command or a key that needs one of these is offered only where the engine has 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from engines.protocol import Document, Overlap, Progress, Retrieval, StudyPlan
+
+if TYPE_CHECKING:
+    from engines.ace.operations import Operation
+    from engines.ace.review import Pending
+    from engines.ace.revisions import History, Place
+    from engines.ace.trace import Trace
 
 
 @runtime_checkable
@@ -139,3 +145,23 @@ class TakesFeedback(Protocol):
         Raises:
             EngineError: if there is none.
         """
+
+
+@runtime_checkable
+class KeepsPlaybook(Protocol):
+    """Learns rules in words, every change a revision that a person can look at and take back."""
+
+    history: History
+
+    @property
+    def pending(self) -> tuple[Pending, ...]:
+        """The operations that wait for a person."""
+
+    @property
+    def traces(self) -> tuple[Trace, ...]:
+        """What the roles said in the latest learns, oldest first."""
+
+    def decide(
+        self, accept: Mapping[Place, Operation | None], reject: Collection[Place] = ()
+    ) -> Any:
+        """Say what becomes of operations that wait, also while a learn goes on."""

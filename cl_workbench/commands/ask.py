@@ -20,6 +20,7 @@ from cl_workbench.commands.shortcuts import engine_option
 if TYPE_CHECKING:
     from cl_workbench.settings import Settings
     from engines.host import ModelHost
+    from engines.language_models.served import ServedHost
     from engines.protocol import Engine
 
 BASE = "base"
@@ -92,8 +93,8 @@ def ask(
         require_checkpoint(workspace, load)
     with json_output() if as_json else nullcontext() as emit:
         with progress_display() as display:
-            name = BASE if base else engine_of(workspace, load, engine)
-            host = open_host(workspace, display)
+            name = engine_of(workspace, None if base else load, engine)
+            host = open_host(workspace, display, name)
             if base:
                 answerer, compared = _base(host, settings), [Condition()]
             else:
@@ -118,11 +119,11 @@ def _check_base(
         )
 
 
-def _base(host: ModelHost, settings: Settings) -> Answerer:
+def _base(host: ModelHost | ServedHost, settings: Settings) -> Answerer:
     how = assembly.sampling(settings)
     return Answerer(BASE, host.name, lambda turns: host.reply(turns, how))
 
 
-def _learned(engine: Engine, host: ModelHost, settings: Settings) -> Answerer:
+def _learned(engine: Engine, host: ModelHost | ServedHost, settings: Settings) -> Answerer:
     how = assembly.sampling(settings)
     return Answerer(engine.name, host.name, lambda turns: engine.reply(turns, how))

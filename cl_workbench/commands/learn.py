@@ -31,6 +31,8 @@ from engines.protocol import Document, Engine, EngineError, Overlap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cl_workbench.commands.console import ProgressDisplay
+
 Previewed = tuple[Document, tuple[Overlap, ...] | None]
 
 log = logging.getLogger(__name__)
@@ -124,7 +126,7 @@ def _learn_all(
     load: str | None,
 ) -> None:
     with progress_display() as display:
-        host = open_host(workspace, display)
+        host = open_host(workspace, display, outcome.engine)
         outcome.model = host.name
         engine = open_engine(workspace, outcome.engine, host, load)
         _check_study(engine, documents)
@@ -167,10 +169,14 @@ def _previewed(
     if load is None or not documents:
         return [(document, None) for document in documents]
     with progress_display() as display:
-        opened = open_engine(workspace, outcome.engine, open_host(workspace, display), load)
+        opened = _opened(workspace, outcome.engine, display, load)
         found, failed = foreseen(opened, documents, display)
     outcome.failed += failed
     return [*found]
+
+
+def _opened(workspace: Workspace, name: str, display: ProgressDisplay, load: str | None) -> Engine:
+    return open_engine(workspace, name, open_host(workspace, display, name), load)
 
 
 def _preview(found: Sequence[Previewed], outcome: Outcome, emit: Emit | None) -> None:

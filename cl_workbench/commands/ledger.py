@@ -103,7 +103,7 @@ def _change(
 
 
 def _opened(workspace: Workspace, engine: str, name: str, display: ProgressDisplay) -> Engine:
-    return open_engine(workspace, engine, open_host(workspace, display), name)
+    return open_engine(workspace, engine, open_host(workspace, display, engine), name)
 
 
 def _apply(engine: Engine, action: str, row: LedgerRow, position: int | None) -> None:

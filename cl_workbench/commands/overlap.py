@@ -98,7 +98,7 @@ def _foresee(
     if not documents:
         return [], []
     with progress_display() as display:
-        opened = open_engine(workspace, engine, open_host(workspace, display), load)
+        opened = open_engine(workspace, engine, open_host(workspace, display, engine), load)
         return foreseen(opened, documents, display)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cl_workbench.commands.console import Emit, ProgressDisplay
 
 
-TAKERS = ("jitrl-full",)
+TAKERS = ("jitrl-full", "ace")
 """The engines that take feedback, so that others are refused before a model is loaded."""
 
 
@@ -49,7 +49,7 @@ def rate() -> None:
     """Say whether an answer was good, so that the next one changes.
 
     A verdict raises or lowers what the answer's tokens rested on, and is kept in the
-    checkpoint. Of the engines, jitrl-full takes verdicts.
+    checkpoint. Of the engines, jitrl-full and ace take verdicts.
     """
 
 
@@ -213,7 +213,7 @@ def _opened(
     name = engine_of(workspace, load, engine)
     if name not in TAKERS and name == engine_of(workspace, load, None):
         raise takes_no_feedback(name)
-    host = open_host(workspace, display)
+    host = open_host(workspace, display, name)
     opened = assembly.build_engine(name, host, workspace.settings)
     if not isinstance(opened, TakesFeedback):
         raise takes_no_feedback(name)

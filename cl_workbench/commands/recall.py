@@ -103,7 +103,7 @@ def _measure(
     load: str | None,
 ) -> None:
     with progress_display() as display:
-        host = open_host(workspace, display)
+        host = open_host(workspace, display, name)
         measured.model = host.name
         engine = open_engine(workspace, name, host, load)
         learned = {report.id for report in engine.documents}

@@ -16,7 +16,7 @@ from cl_workbench.terminal_text import one_line
 from engines.abilities import Retrieves
 from engines.protocol import EngineError, Passage, Retrieval
 
-RETRIEVERS = ("jitrl-mvp", "jitrl-full")
+RETRIEVERS = ("jitrl-mvp", "jitrl-full", "ace")
 """The engines that retrieve, so that others are refused before a model is loaded."""
 
 _EXCERPT = 160
@@ -34,7 +34,7 @@ def retrieve(
 ) -> int:
     """Show which passages are found for each QUERY, and how they score; quote each query.
 
-    Nothing is answered. The engines that retrieve are jitrl-mvp and jitrl-full.
+    Nothing is answered. The engines that retrieve are jitrl-mvp, jitrl-full and ace.
     """
     workspace.start_log()
     asked = asked_questions(queries, None, workspace.settings)
@@ -44,7 +44,7 @@ def retrieve(
         if name not in RETRIEVERS and name == engine_of(workspace, load, None):
             raise _retrieves_nothing(name)
         with progress_display() as display:
-            opened = open_engine(workspace, name, open_host(workspace, display), load)
+            opened = open_engine(workspace, name, open_host(workspace, display, name), load)
         if not isinstance(opened, Retrieves):
             raise _retrieves_nothing(name)
         fine = True

@@ -11,16 +11,21 @@ from engines.protocol import CheckpointError, EngineError
 if TYPE_CHECKING:
     from cl_workbench.commands.console import ProgressDisplay
     from engines.host import ModelHost
+    from engines.language_models.served import ServedHost
     from engines.protocol import Engine
 
 
-def open_host(workspace: Workspace, display: ProgressDisplay) -> ModelHost:
-    """Load the model that the settings name, and show how that goes."""
+def open_host(
+    workspace: Workspace, display: ProgressDisplay, engine: str
+) -> ModelHost | ServedHost:
+    """Open the model that the settings name for ``engine``, and show how that goes."""
     display.show("starting", None)
-    return assembly.build_host(workspace.settings, display.show)
+    return assembly.open_model(engine, workspace.settings, display.show)
 
 
-def open_engine(workspace: Workspace, name: str, host: ModelHost, saved: str | None) -> Engine:
+def open_engine(
+    workspace: Workspace, name: str, host: ModelHost | ServedHost, saved: str | None
+) -> Engine:
     """A fresh engine, or the one saved under the name ``saved``."""
     engine = assembly.build_engine(name, host, workspace.settings)
     if saved is not None:

@@ -74,7 +74,7 @@ def _check_place(file: Path | None) -> None:
 
 def _plan(workspace: Workspace, name: str, document: Document) -> StudyPlan:
     with progress_display() as display:
-        engine = open_engine(workspace, name, open_host(workspace, display), None)
+        engine = open_engine(workspace, name, open_host(workspace, display, name), None)
         if not isinstance(engine, Studies):
             raise EngineError(f"The engine '{name}' studies no items: choose another --engine.")
         return watched(engine.study(document), display, one_line(document.title)[:32])

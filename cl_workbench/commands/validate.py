@@ -122,7 +122,7 @@ def validate(
         return 1
     with json_output() if as_json else nullcontext() as emit:
         with progress_display() as display:
-            host = open_host(workspace, display)
+            host = open_host(workspace, display, FAMILIES[family][0])
             how = assembly.sampling(workspace.settings)
             base = Run(BASE)
             base.answers += _answers(
