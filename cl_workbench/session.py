@@ -6,13 +6,14 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cl_workbench import engine_jobs, rating_jobs
+from cl_workbench import engine_jobs, playbook_jobs, rating_jobs
 from cl_workbench.autosave import Autosave
+from cl_workbench.given_questions import questions_of, with_questions
 from cl_workbench.messages import (
     EngineFailed,
     EngineReady,
@@ -31,6 +32,8 @@ from cl_workbench.messages import (
 from cl_workbench.outbox import Outbox
 from cl_workbench.pauses import Pause
 from engines.abilities import Rating
+from engines.ace.operations import Operation
+from engines.ace.revisions import Place
 from engines.documents import ReadOptions, UnreadableDocument, expand_paths, read_or_fault
 from engines.protocol import (
     Decision,
@@ -47,14 +50,20 @@ log = logging.getLogger(__name__)
 
 Report = Callable[[str, float | None], None]
 Record = Callable[[LearnReport, str, str], None]
+Accepted = Mapping[Place, Operation | None]
 Find = Callable[[], Sequence[Path | Document | UnreadableDocument]]
 
 
 class Host(Protocol):
     """What the session needs of a base model; ``engines.host.ModelHost`` is one."""
 
-    name: str
-    why: str
+    @property
+    def name(self) -> str:
+        """What to call the model."""
+
+    @property
+    def why(self) -> str:
+        """One sentence on why it is this one."""
 
     @property
     def device(self) -> object:
@@ -128,6 +137,7 @@ class Session:
         self._dropped: set[int] = set()
         self._answers = 0
         self._latest: int | None = None  # the answer that the engine gave last, if whole
+        self._running: Work | None = None
         self._host: Host | None = None
         self._engine: Engine | None = None
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
@@ -146,9 +156,12 @@ class Session:
         """True while the thread runs."""
         return self._thread.is_alive()
 
-    def learn(self, paths: Sequence[Path]) -> None:
-        """Learn files and folders, one document after the other."""
-        self._submit("learning", lambda stop: self._learn(tuple(paths), stop))
+    def learn(self, paths: Sequence[Path], questions: Path | None = None) -> None:
+        """Learn files and folders, one document after the other.
+
+        ``questions`` is a ``.jsonl`` of questions with answers to learn each by.
+        """
+        self._submit("learning", lambda stop: self._learn(tuple(paths), questions, stop))
 
     def learn_document(self, document: Document) -> None:
         """Learn one document that is already read, as after its study items were edited."""
@@ -224,6 +237,29 @@ class Session:
         """Take the last verdict back."""
         self._submit_change(rating_jobs.undo)
 
+    def change_playbook(self, change: engine_jobs.Change) -> None:
+        """Change the playbook, once what is running is over; see ``playbook_jobs``."""
+        self._submit_change(change)
+
+    def settle(self, accept: Accepted, reject: Collection[Place] = ()) -> None:
+        """Say what becomes of held operations: at once where a learning waits for its next
+        question, which tells of it by its events."""
+        if self._running == "learning" and self._engine is not None:
+            playbook_jobs.keeper(self._engine).decide(accept, reject)
+        else:
+            self._submit_change(lambda engine: playbook_jobs.settle(engine, accept, reject))
+
+    def change_model(self, open_host: Callable[[Report], Host]) -> None:
+        """Let another model take the engine's roles; what was learned stays."""
+
+        def change(engine: Engine) -> Iterator[Event]:
+            self._host = host = open_host(lambda text, fraction: None)
+            playbook_jobs.use_model(engine, host)
+            yield EngineReady(_facts(host), engine_jobs.state_of(engine))
+            yield Noted(f"{host.name} takes the roles from here on: {host.why}.")
+
+        self._submit_change(change)
+
     def save(self, folder: Path) -> None:
         """Write the learned state into ``folder``."""
         self._submit_change(lambda engine: engine_jobs.save(engine, folder))
@@ -264,7 +300,9 @@ class Session:
             if job.work != "other":
                 self._keep()  # a burst of short changes is over, and this may take long
             self.outbox.put(WorkBegan(job.work, waiting=self._queue.qsize()))
+            self._running = job.work
             self._run(job)
+            self._running = None
             self.outbox.put(WorkEnded(job.work))
             if self._queue.empty():
                 self._keep()
@@ -323,20 +361,24 @@ class Session:
         host, engine = self._open_engine(report)
         go_on()
         self._host, self._engine = host, engine
-        facts = ModelFacts(host.name, host.why, str(host.device), host.dtype, host.parameters)
-        self.outbox.put(EngineReady(facts, engine_jobs.state_of(engine)))
+        self.outbox.put(EngineReady(_facts(host), engine_jobs.state_of(engine)))
         self._bring_back(engine)
 
-    def _learn(self, paths: tuple[Path, ...], stop: Callable[[], bool]) -> None:
-        self._learn_found(lambda: tuple(expand_paths(paths, self._read_options)), stop)
+    def _learn(
+        self, paths: tuple[Path, ...], questions: Path | None, stop: Callable[[], bool]
+    ) -> None:
+        self._learn_found(lambda: tuple(expand_paths(paths, self._read_options)), stop, questions)
 
-    def _learn_found(self, find: Find, stop: Callable[[], bool]) -> None:
+    def _learn_found(
+        self, find: Find, stop: Callable[[], bool], questions: Path | None = None
+    ) -> None:
         if self._engine is None and stop():
             return  # cancelled together with the loading, which tells of it
+        asked = questions_of(questions, self._read_options) if questions else ()
         job = engine_jobs.LearnJob(
             self._ready_engine(), stop, self._tell, self._sentence, self._pause.wait
         )
-        job.run(find(), lambda path: read_or_fault(path, self._read_options))
+        job.run(find(), lambda path: with_questions(read_or_fault(path, self._read_options), asked))
 
     def _answer(
         self,
@@ -369,3 +411,7 @@ class Session:
         log.error("engine thread", exc_info=error)
         where = f" see {self._log_file}" if self._log_file else " see the log file"
         return f"{type(error).__name__} in the engine:{where}; what was learned before is kept."
+
+
+def _facts(host: Host) -> ModelFacts:
+    return ModelFacts(host.name, host.why, str(host.device), host.dtype, host.parameters)

@@ -35,7 +35,10 @@ from cl_workbench.messages import (
 )
 from cl_workbench.screens import learning
 from cl_workbench.screens.conversation import Conversation
+from cl_workbench.screens.playbook_view import PlaybookView
 from cl_workbench.screens.work_state import work_state
+from engines.ace.events import AceProgress
+from engines.ace.revisions import History
 from widgets import figures
 from widgets.chat_panel import Knowledge
 from widgets.guard_lines import PAUSED, over_budget
@@ -83,6 +86,7 @@ class Drawing:
         self._loading = self._failed = learning.loading_notice("starting")
         self._current: learning.Learned | None = None
         self._budgets: dict[str, float | None] = {}
+        self._history: History | None = None
         workspace.learn.notice = self._loading
         self._handlers: dict[type, Callable[[Any], None]] = {
             WorkBegan: self._work_began,
@@ -144,6 +148,12 @@ class Drawing:
     def learns(self) -> bool:
         """Whether something is being learned or in line to be."""
         return self._learns_asked > 0
+
+    def playbook_view(self) -> PlaybookView:
+        """The playbook as it is now, also in the middle of a learning."""
+        learns = self.work == "learning"
+        frame = self._current.frame if self._current and learns else None
+        return PlaybookView(self._history, learns, frame.stage if frame else "")
 
     def learn_asked(self) -> None:
         """A learning was put in line; it may wait for other work."""
@@ -272,7 +282,7 @@ class Drawing:
         if self._dials_out and self.state is not None:
             # The engine has yet to follow the dial: what it says of it is out of date.
             state = replace(state, alpha=self.state.alpha, strength=self.state.strength)
-        self.state = state
+        self.state, self._history = state, state.history
         self._draw_dial()
         self._status.learned = len(state.ledger)
         self._status.muted = len(state.muted)
@@ -309,6 +319,8 @@ class Drawing:
         if self._current is None:
             return
         before, self._current = self.paused, learning.advanced(self._current, event.progress)
+        if isinstance(event.progress, AceProgress) and event.progress.history is not None:
+            self._history = event.progress.history
         if self.paused and not before and (self._covered() or not self._shows_learning):
             keys = f"{_BACK} {_PAUSE_KEYS}" if self._covered() else _PAUSE_KEYS
             self._tell(f"{PAUSED} {over_budget(self._current.frame)}. {keys}", True)
@@ -340,6 +352,7 @@ class Drawing:
 
     def _learn_summary(self, event: LearnSummary) -> None:
         self.work = None
+        self._history = self.state.history if self.state else None
         self._draw_dial()
         if self._current is not None:
             stopped = replace(self._current.frame, seconds_left=None, paused=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.app import App
 
-from cl_workbench.assembly import read_options, sampling
+from cl_workbench.assembly import ACE, open_model, read_options, sampling
 from cl_workbench.history import History
 from cl_workbench.home import Home
 from cl_workbench.screens.alpha_preview import AlphaPreviewScreen
@@ -17,7 +17,11 @@ from cl_workbench.screens.checkpoint_list import CheckpointsScreen
 from cl_workbench.screens.drawing import Drawing
 from cl_workbench.screens.history_table import HistoryScreen
 from cl_workbench.screens.knock_out import KnockOutScreen
+from cl_workbench.screens.playbook import PlaybookScreen
+from cl_workbench.screens.servers import ServersScreen
 from cl_workbench.screens.study_review import StudyReviewScreen
+from cl_workbench.screens.trace import TraceScreen
+from cl_workbench.session import Session
 from cl_workbench.settings import Settings
 from cl_workbench.streams import Streams
 from engines.protocol import Document, LearnReport
@@ -35,6 +39,7 @@ class Inquiries:
     def __init__(
         self,
         app: App[Any],
+        session: Session,
         streams: Streams,
         drawing: Drawing,
         home: Home,
@@ -43,6 +48,7 @@ class Inquiries:
     ) -> None:
         self._app = app
         self._home = home
+        self._session = session
         self._streams = streams
         self._drawing = drawing
         self._settings = settings
@@ -94,6 +100,22 @@ class Inquiries:
         """Look at what was ever learned."""
         exports = self._home.root / EXPORTS
         await self._app.push_screen_wait(HistoryScreen(History(self._home.history), exports))
+
+    async def playbook(self) -> None:
+        """Look at the playbook, decide on what waits, and change it."""
+        screen = PlaybookScreen(self._session, self._home, self._drawing.playbook_view)
+        await self._app.push_screen_wait(screen)
+
+    async def trace(self) -> None:
+        """Read what the roles said in the latest learns."""
+        state = self._drawing.state
+        traces = state.traces if state else ()
+        await self._app.push_screen_wait(TraceScreen(traces, self._home.root / EXPORTS))
+
+    async def servers(self) -> None:
+        """Look which server answers; where another model is chosen, go on with it."""
+        if await self._app.push_screen_wait(ServersScreen(self._settings)):
+            self._session.change_model(lambda report: open_model(ACE, self._settings, report))
 
     def _documents(self, first: str | None) -> list[LearnReport]:
         """The documents that count now, ``first`` before the others."""

@@ -58,6 +58,14 @@ BINDINGS: list[BindingType] = [
         tooltip="Take the last rating back",
     ),
     Binding(
+        "B", "playbook", "playbook", id="playbook",
+        tooltip="Show the playbook: its bullets, what waits for review, every change (ace)",
+    ),
+    Binding("T", "trace", "trace", show=False, id="trace",
+            tooltip="Read what the roles said in the latest learns (ace)"),
+    Binding("S", "servers", "servers", show=False, id="servers",
+            tooltip="Look which language-model server answers, fetch and choose a model"),
+    Binding(
         "x", "forget", "forget", id="forget",
         tooltip="Forget the marked document of the ledger",
     ),
@@ -89,6 +97,8 @@ BINDINGS: list[BindingType] = [
             tooltip="Prepare, read and change the items the chosen file is studied by"),
     Binding("p", "learn_path", "path", show=False, id="learn.path",
             tooltip="Learn a path that you type"),
+    Binding("Q", "learn_questions", "with questions", show=False, id="learn.questions",
+            tooltip="Learn the chosen file by the questions of a file that you name (ace)"),
     Binding("v", "switch_voice", "voice", show=False, id="voice",
             tooltip="Switch between base and learned answers"),
     Binding("n", "new_conversation", "new conversation", show=False, priority=True,

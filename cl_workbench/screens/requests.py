@@ -47,6 +47,20 @@ class Requests:
         text = await self._app.push_screen_wait(screen)
         return text is not None and await self.learn(Path(text).expanduser().absolute())
 
+    async def learn_questions(self, path: Path) -> bool:
+        """Ask for a file of questions and learn ``path`` by them; false if one left."""
+        screen = AskTextScreen(
+            f"Questions about {fitted(one_line(path.name), _NAME_WIDTH)}",
+            check=questions_fault,
+            value=f"{path.parent}{os.sep}",
+            placeholder="a .jsonl file with a question and an answer on each line",
+        )
+        text = await self._app.push_screen_wait(screen)
+        if text is None:
+            return False
+        self._session.learn([path], questions=Path(text).expanduser().absolute())
+        return True
+
     async def learn(self, path: Path) -> bool:
         """Put a file in line, or a folder once one has said so; false if nothing was."""
         if await asyncio.to_thread(path.is_dir) and not await self._confirm_folder(path):
@@ -151,6 +165,16 @@ def path_fault(text: str) -> str | None:
     except (OSError, RuntimeError, ValueError):
         exists = False
     return None if exists else "There is no such file or folder; check its spelling."
+
+
+def questions_fault(text: str) -> str | None:
+    """One sentence if ``text`` is no file that can hold questions."""
+    if fault := path_fault(text):
+        return fault
+    path = Path(text).expanduser()
+    if not path.is_file() or path.suffix != ".jsonl":
+        return "Questions come in a .jsonl file: a question and an answer on each line."
+    return None
 
 
 def name_fault(text: str) -> str | None:

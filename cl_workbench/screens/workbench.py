@@ -79,8 +79,9 @@ class WorkbenchScreen(Chatting):
         """Begin to draw what the engine thread tells."""
         self._requests = Requests(self.app, self._session, self._home, self._settings)
         self._inquiries = Inquiries(
-            self.app, self._streams, self._known, self._home, self._settings, self._tell
-        )
+            self.app, self._session, self._streams, self._known, self._home, self._settings,
+            self._tell,
+        )  # fmt: skip
         self._arrange()
         self.call_after_refresh(self._panes.focus_pane, "documents")
         self.set_interval(1 / DRAWS_PER_SECOND, self.draw_events)
@@ -137,6 +138,9 @@ class WorkbenchScreen(Chatting):
             "study": known.can("Studies"),
             "knock_out": known.learned_count > 0 and known.can("HasLedger"),
             "copy_answer": bool(known.conversation.last_answer),
+            "playbook": known.can("KeepsPlaybook"),
+            "trace": known.can("KeepsPlaybook"),
+            "learn_questions": known.can("KeepsPlaybook"),
         }
         return conditions.get(action, True)
 
@@ -198,6 +202,17 @@ class WorkbenchScreen(Chatting):
         elif (document := await self._inquiries.study(chosen.path)) is not None:
             busy = self._known.work is not None
             self._session.learn_document(document)
+            self._show_learning(busy)
+
+    @work(exclusive=True, group="dialog")
+    async def action_learn_questions(self) -> None:
+        """Learn the chosen file by the questions of another one."""
+        chosen = self._panes.tree_of_files.chosen
+        if chosen is None or chosen.is_folder:
+            self._tell("Choose a file in Documents first; then name its questions.", True)
+            return
+        busy = self._known.work is not None
+        if await self._requests.learn_questions(chosen.path):
             self._show_learning(busy)
 
     def _show_learning(self, busy: bool) -> None:
@@ -268,6 +283,21 @@ class WorkbenchScreen(Chatting):
     async def action_history(self) -> None:
         """Look at what was ever learned."""
         await self._inquiries.history()
+
+    @work(exclusive=True, group="dialog")
+    async def action_playbook(self) -> None:
+        """Look at the playbook and its changes, also while it is learned."""
+        await self._inquiries.playbook()
+
+    @work(exclusive=True, group="dialog")
+    async def action_trace(self) -> None:
+        """Read what the roles said."""
+        await self._inquiries.trace()
+
+    @work(exclusive=True, group="dialog")
+    async def action_servers(self) -> None:
+        """Look which language-model server answers."""
+        await self._inquiries.servers()
 
     @work(exclusive=True, group="dialog")
     async def action_preview_alpha(self) -> None:
