@@ -54,6 +54,23 @@ def _lost(endpoint: Endpoint, error: Exception) -> ServerError:
     )
 
 
+def no_way(endpoint: Endpoint) -> ServerError:
+    """The environment names a proxy that can't be used; its address may hold a password."""
+    return ServerError(
+        f"The proxy that the environment names for {endpoint.address} can't be used, as it is no "
+        "address of an HTTP proxy: correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or list the host "
+        "in NO_PROXY."
+    )
+
+
+def no_authorities(endpoint: Endpoint) -> ServerError:
+    """The file of trusted authorities can't be read."""
+    return ServerError(
+        f"The authorities that {endpoint.address} is checked against can't be read: name a file of "
+        "PEM certificates in SSL_CERT_FILE, or unset it."
+    )
+
+
 def redirected(endpoint: Endpoint, target: str) -> ServerError:
     """A redirect is not followed: a key must go nowhere else."""
     return ServerError(

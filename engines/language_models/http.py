@@ -20,7 +20,14 @@ from typing import Any
 import httpx
 
 from engines.language_models.addresses import Endpoint
-from engines.language_models.failures import broken, declined, redirected, unreadable
+from engines.language_models.failures import (
+    broken,
+    declined,
+    no_authorities,
+    no_way,
+    redirected,
+    unreadable,
+)
 from engines.language_models.protocol import Chunk, ServerError
 
 POLL_SECONDS = 0.1  # how often a waiting caller may look up, and so cancel
@@ -28,7 +35,7 @@ LINE_BYTES = 4_000_000
 BODY_BYTES = 32_000_000
 _ERROR_BYTES = 64_000
 _LEAVE_SECONDS = 5.0  # a connection that is being made can't be cancelled
-_CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
+_CONNECTED = (".connect_tcp.complete", ".start_tls.complete")  # directly and through a proxy
 
 Lines = Generator[bytes | None, None, None]
 
@@ -62,11 +69,12 @@ class DeclinedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request: ``payload`` is sent as JSON."""
+    """One request: ``payload`` is sent as JSON, and at most ``most_bytes`` are taken back."""
 
     method: str
     path: str
     payload: Mapping[str, Any] | None = None
+    most_bytes: int = BODY_BYTES
 
 
 def lines(endpoint: Endpoint, ask: Ask) -> Lines:
@@ -147,7 +155,7 @@ class _Reader:
         try:
             for line in _answer(self._endpoint, self._ask, self._key, self._connection):
                 self._inbox.put(line)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             self._inbox.put(broken(self._endpoint, error))
         except BaseException as error:
             self._inbox.put(error)
@@ -165,7 +173,7 @@ class _Connection:
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Told by httpx of each step; keeps the socket, the encrypted one where there is one."""
-        if event in _CONNECTED:
+        if event.endswith(_CONNECTED):
             with self._lock:
                 self._socket = info["return_value"].get_extra_info("socket")
                 self._end_if_cut()
@@ -190,17 +198,13 @@ def _answer(
         headers["Authorization"] = f"Bearer {key}"
     timeout = httpx.Timeout(endpoint.read_seconds, connect=endpoint.connect_seconds)
     with (
-        httpx.Client(
-            verify=_trust(endpoint),
-            trust_env=not endpoint.loopback,  # no proxy for a server on this machine
-            timeout=timeout,
-            follow_redirects=False,
-        ) as client,
+        _client(endpoint) as client,
         client.stream(
             ask.method,
             f"{endpoint.address}{ask.path}",
             json=ask.payload,
             headers=headers,
+            timeout=timeout,
             extensions={"trace": connection.trace},
         ) as response,
     ):
@@ -208,14 +212,29 @@ def _answer(
             raise redirected(endpoint, response.headers.get("location", ""))
         if response.status_code != httpx.codes.OK:
             raise _declined(response)
-        yield from _split(endpoint, response)
+        yield from _split(endpoint, response, ask.most_bytes)
+
+
+def _client(endpoint: Endpoint) -> httpx.Client:
+    trust = _trust(endpoint)
+    try:
+        return httpx.Client(
+            verify=trust,
+            trust_env=not endpoint.loopback,  # no proxy for a server on this machine
+            follow_redirects=False,
+        )
+    except (ImportError, ValueError, httpx.InvalidURL):  # a SOCKS proxy needs another package
+        raise no_way(endpoint) from None
 
 
 def _trust(endpoint: Endpoint) -> ssl.SSLContext:
     # Reading the list of authorities takes longer than a whole request on this machine.
-    return (
-        httpx.create_ssl_context() if endpoint.secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    )
+    if not endpoint.secure:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        return httpx.create_ssl_context()
+    except OSError:  # that of SSL_CERT_FILE
+        raise no_authorities(endpoint) from None
 
 
 def _declined(response: httpx.Response) -> DeclinedError:
@@ -230,14 +249,14 @@ def _declined(response: httpx.Response) -> DeclinedError:
     return DeclinedError(response.status_code, text, seconds)
 
 
-def _split(endpoint: Endpoint, response: httpx.Response) -> Iterator[bytes]:
+def _split(endpoint: Endpoint, response: httpx.Response, most_bytes: int) -> Iterator[bytes]:
     """Lines end with a line feed only: other separators may stand inside JSON strings."""
     held = bytearray()
     total = 0
     for part in response.iter_bytes():
         total += len(part)
         held += part
-        if total > BODY_BYTES or len(held) > LINE_BYTES:
+        if total > most_bytes or len(held) > LINE_BYTES:
             raise ServerError(
                 f"{endpoint.address} sent more than any answer is long, and was cut off: check "
                 "that a language-model server is there."

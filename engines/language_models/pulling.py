@@ -11,6 +11,8 @@ from engines.language_models.http import Ask, DeclinedError, lines
 from engines.language_models.protocol import BrokenOffError, ServerError
 from engines.language_models.reading import is_count, json_object, text_of
 
+_MOST_BYTES = 1_000_000_000  # of progress: a large model takes hours over a slow network
+
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
@@ -29,7 +31,7 @@ def pull(endpoint: Endpoint, model: str) -> Generator[Pulled, None, None]:
     """
     at = Pulled("asking the server")
     try:
-        ask = Ask("POST", "/api/pull", {"model": model, "stream": True})
+        ask = Ask("POST", "/api/pull", {"model": model, "stream": True}, _MOST_BYTES)
         with closing(lines(endpoint, ask)) as received:
             for line in received:
                 if line and line.strip():

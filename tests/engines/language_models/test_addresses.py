@@ -47,6 +47,7 @@ def test_an_address_that_can_not_be_right_says_why(address, says):
         ("http://localhost:1", True),
         ("http://127.3.2.1:1", True),
         ("http://[::1]:1", True),
+        ("http://0.0.0.0:11434", True),
         ("http://192.168.0.2:1", False),
         ("http://localhost.example.org", False),
     ],
