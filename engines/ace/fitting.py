@@ -54,14 +54,16 @@ def fitted(model: LanguageModel, brief: Brief, asking: Asking, revision: int = 0
         shorter = shortening(shorter).at(count)
         left_out.append(count)
     request = asking(shorter)
-    tokens = model.count(shown_turns(request))
-    if tokens + request.max_tokens > model.context_tokens:
-        raise PromptTooLongError(tokens, request.max_tokens, model.context_tokens)
+    excess = _excess(model, request)
+    if excess > 0:
+        room = model.context_tokens - request.max_tokens
+        raise PromptTooLongError(room + excess, request.max_tokens, model.context_tokens)
     return Fitted(request, shorter, *left_out)
 
 
 def _excess(model: LanguageModel, request: Request) -> int:
-    return model.count(shown_turns(request)) + request.max_tokens - model.context_tokens
+    room = model.context_tokens - request.max_tokens
+    return model.count(shown_turns(request), room) - room
 
 
 def _fewest(model: LanguageModel, shortening: _Shortening, asking: Asking) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 from engines.ace.fitting import Fitted, fitted
 from engines.ace.playbook import Playbook
 from engines.ace.prompts import REPLIER, Brief
+from engines.decoding import counted
 from engines.jitrl.citing import cited
 from engines.language_models.protocol import LanguageModel, Request
 from engines.protocol import EngineError, Passage, Piece, Retrieval, Sampling, Turn
@@ -33,9 +34,7 @@ def reply(
     brief = _brief(turns, playbook, found.passages)
 
     def request(shorter: Brief) -> Request:
-        return Request(
-            shorter.turns(), sampling.max_new_tokens, sampling.temperature, sampling.seed
-        )
+        return Request.of(shorter.turns(), sampling)
 
     fit = fitted(model, brief, request, revision)
     used = _numbered(fit.brief.passages)
@@ -73,11 +72,11 @@ def _numbered(passages: Sequence[Passage]) -> tuple[Passage, ...]:
 
 def _told(found: Retrieval, used: tuple[Passage, ...], fit: Fitted) -> Retrieval:
     left_out = [
-        f"{count} {what}"
-        for count, what in (
-            (fit.passages_left_out, "passages"),
-            (fit.bullets_left_out, "bullets of the playbook"),
-            (fit.turns_left_out, "exchanges of the conversation"),
+        f"{counted(count, what)}{whose}"
+        for count, what, whose in (
+            (fit.passages_left_out, "passage", ""),
+            (fit.bullets_left_out, "bullet", " of the playbook"),
+            (fit.turns_left_out, "exchange", " of the conversation"),
         )
         if count
     ]

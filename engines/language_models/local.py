@@ -53,7 +53,7 @@ class LocalModel:
         """The longest sequence that the model was made for."""
         return self._host.context_limit
 
-    def count(self, turns: Sequence[Turn]) -> int:
+    def count(self, turns: Sequence[Turn], room: int | None = None) -> int:
         """Exactly what the model reads."""
         return len(self._host.prompt(_clean(turns)))
 
@@ -139,11 +139,13 @@ class SchemaMask:
 
 def _sampling(request: Request) -> Sampling:
     # A penalty would also weigh on the signs that end a text in JSON.
-    penalty = 1.1 if request.schema is None else 1.0
+    usual = 1.1 if request.schema is None else 1.0
+    penalty = request.repetition_penalty
     return Sampling(
         max_new_tokens=request.max_tokens,
         temperature=request.temperature,
-        repetition_penalty=penalty,
+        top_p=1.0 if request.top_p is None else request.top_p,
+        repetition_penalty=usual if penalty is None else penalty,
         seed=request.seed,
     )
 

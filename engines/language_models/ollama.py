@@ -74,7 +74,7 @@ class Ollama:
         """Prompt and answer together: what was set, or less once the model has told so."""
         return self._context_tokens
 
-    def count(self, turns: Sequence[Turn]) -> int:
+    def count(self, turns: Sequence[Turn], room: int | None = None) -> int:
         """An upper estimate: this server counts no tokens without answering."""
         return estimated_tokens(turns)
 
@@ -111,8 +111,12 @@ class Ollama:
             "num_predict": request.max_tokens,
             "temperature": request.temperature,
         }
-        if request.seed is not None:
-            options["seed"] = request.seed
+        wished = {
+            "seed": request.seed,
+            "top_p": request.top_p,
+            "repeat_penalty": request.repetition_penalty,
+        }
+        options |= {name: value for name, value in wished.items() if value is not None}
         body: dict[str, Any] = {
             "model": self._model,
             "messages": messages(turns),

@@ -6,10 +6,11 @@ server that refuses one is asked again without it, and not offered it again.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engines.language_models.addresses import Endpoint
@@ -26,7 +27,7 @@ from engines.language_models.protocol import (
     require_room,
     require_whole_prompt,
 )
-from engines.language_models.reading import is_count
+from engines.language_models.reading import is_count, text_of
 from engines.language_models.retrying import persistently
 from engines.language_models.schemas import messages, shown_turns
 from engines.protocol import Turn
@@ -37,10 +38,19 @@ _EXTRAS: Mapping[str, tuple[str, ...]] = {
     "json_schema": ("response_format", "json_schema", "schema", "grammar"),
     "json_object": ("response_format", "json_object"),
     "seed": ("seed",),
+    "top_p": ("top_p",),
+    "temperature": ("temperature",),
     "max_tokens": ("max_tokens", "max_completion_tokens"),
+}
+_OUR_WISHES = frozenset({"max_tokens", "temperature"})  # given up only where they are named
+_PENALTIES = {  # others refuse a field that they don't know
+    "llamacpp": "repeat_penalty",
+    "vllm": "repetition_penalty",
+    "sglang": "repetition_penalty",
 }
 _UNKNOWN_STATUS = {400, 422, 501}
 _TURN_TOKENS = 8
+_OTHER_TEXT = 1.1  # how much denser in tokens a part of a prompt may be than the whole
 _BRIEF_SECONDS = 5.0
 _TOO_LONG = tuple(
     re.compile(pattern.replace("#", r"\d{1,9}"), re.IGNORECASE | re.DOTALL)
@@ -57,6 +67,21 @@ _TOO_LONG = tuple(
 Streaming = Generator[Chunk, None, StreamedAnswer]
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What a server counted, and as a share of our estimate."""
+
+    turns: tuple[Turn, ...]
+    tokens: int
+    share: float
+
+    def of(self, turns: Sequence[Turn], estimate: int) -> int:
+        """How many tokens ``turns`` have, which are those or most of them."""
+        if tuple(turns) == self.turns:
+            return self.tokens
+        return math.ceil(estimate * self.share * _OTHER_TEXT)
+
+
 class OpenAIServer:
     """``model`` as the server at ``endpoint`` runs it.
 
@@ -71,6 +96,8 @@ class OpenAIServer:
         self._described = False
         self._unknown: set[str] = set()
         self._counts = True
+        self._counted: _Counted | None = None
+        self._penalty: str | None = None
 
     @property
     def name(self) -> str:
@@ -87,30 +114,33 @@ class OpenAIServer:
         """Prompt and answer together: what was set, or less once the server has told so."""
         return self._context_tokens
 
-    def count(self, turns: Sequence[Turn]) -> int:
-        """Counted by llama.cpp and vLLM; an upper estimate elsewhere."""
-        if self._counts:
-            text = "\n".join(message["content"] for message in messages(turns))
-            body = {"model": self._model, "content": text, "prompt": text}
-            try:
-                found = fetch(_brief(self._endpoint), Ask("POST", "/tokenize", body))
-                return len(found["tokens"]) + _TURN_TOKENS * (1 + len(turns))
-            except (ServerError, DeclinedError, KeyError, TypeError):
-                self._counts = False
-        return estimated_tokens(turns)
+    def count(self, turns: Sequence[Turn], room: int | None = None) -> int:
+        """Counted by llama.cpp and vLLM; an upper estimate elsewhere.
+
+        The server is asked once between two answers.  Other counts are held against that one,
+        as those are of the same prompt with more or less left out.
+        """
+        estimate = estimated_tokens(turns)
+        if room is not None and estimate <= room:
+            return estimate
+        if self._counted is None and self._counts:
+            self._counted = self._tokenized(tuple(turns), estimate)
+        return estimate if self._counted is None else self._counted.of(turns, estimate)
 
     def stream(self, request: Request) -> Answer:
         """Answer ``request``; see ``engines.language_models.protocol``."""
-        return persistently(lambda: self._ask(request), self._endpoint)
+        try:
+            return (yield from persistently(lambda: self._ask(request), self._endpoint))
+        finally:
+            self._counted = None
 
     def _ask(self, request: Request) -> Answer:
         yield from self._describe()
         turns = shown_turns(request)
-        estimate = estimated_tokens(turns)
-        if estimate + request.max_tokens > self._context_tokens:
-            require_room(self.count(turns), request, self._context_tokens)
+        room = self._context_tokens - request.max_tokens
+        require_room(self.count(turns, room), request, self._context_tokens)
         answer = yield from self._adapting(request, turns)
-        whole = answer.completion(estimate)
+        whole = answer.completion(estimated_tokens(turns))
         if answer.told_tokens:
             require_whole_prompt(
                 turns, whole.prompt_tokens, whole.completion_tokens, self._context_tokens
@@ -151,13 +181,18 @@ class OpenAIServer:
             "model": self._model,
             "messages": messages(turns),
             "stream": True,
-            "temperature": request.temperature,
             bound: request.max_tokens,
         }
+        wished = {
+            "temperature": request.temperature,
+            "seed": request.seed,
+            "top_p": request.top_p,
+        }
+        body |= {name: wish for name, wish in wished.items() if wish is not None and name in known}
+        if request.repetition_penalty is not None and self._penalty is not None:
+            body[self._penalty] = request.repetition_penalty
         if "stream_options" in known:
             body["stream_options"] = {"include_usage": True}
-        if request.seed is not None and "seed" in known:
-            body["seed"] = request.seed
         if request.schema is not None and "json_schema" in known:
             held = {"name": request.schema_name, "strict": True, "schema": request.schema}
             body["response_format"] = {"type": "json_schema", "json_schema": held}
@@ -170,11 +205,11 @@ class OpenAIServer:
         if error.status not in _UNKNOWN_STATUS or _context_numbers(error.body) is not None:
             return set()
         format_used = body.get("response_format", {}).get("type")
-        used = {name for name in ("stream_options", "seed", "max_tokens") if name in body}
+        used = {name for name in _EXTRAS if name in body}
         used |= {format_used} if format_used else set()
         told = error.body.lower()
         named = {name for name in used if any(word in told for word in _EXTRAS[name])}
-        extras = used - {"max_tokens"}
+        extras = used - _OUR_WISHES
         return named or (extras | {"json_object"} if extras else set())
 
     def _describe(self) -> Generator[Chunk, None, None]:
@@ -184,6 +219,7 @@ class OpenAIServer:
         try:
             found = yield from asked(self._endpoint, Ask("GET", "/v1/models"))
             limit = served_context(self._endpoint, found, self._model)
+            self._penalty = _PENALTIES.get(text_of(_entry(found, self._model).get("owned_by")))
         except DeclinedError as error:
             if error.status in {401, 403, 429, 503}:
                 raise error.sentence(self._endpoint) from error
@@ -191,6 +227,18 @@ class OpenAIServer:
         if limit is not None:
             self._context_tokens = min(self._context_tokens, limit)
         self._described = True
+
+    def _tokenized(self, turns: tuple[Turn, ...], estimate: int) -> _Counted | None:
+        """``turns`` as the server counts them; None from a server that can't."""
+        text = "\n".join(message["content"] for message in messages(turns))
+        body = {"model": self._model, "content": text, "prompt": text}
+        try:
+            found = fetch(_brief(self._endpoint), Ask("POST", "/tokenize", body))
+            tokens = len(found["tokens"]) + _TURN_TOKENS * (1 + len(turns))
+        except (ServerError, DeclinedError, KeyError, TypeError):
+            self._counts = False
+            return None
+        return _Counted(turns, tokens, tokens / estimate)
 
     def _sentence(self, error: DeclinedError, request: Request) -> ServerError:
         numbers = _context_numbers(error.body)
@@ -210,9 +258,7 @@ def served_context(endpoint: Endpoint, listed: Any, model: str) -> int | None:
 
     llama.cpp lists what the model was made for, and tells elsewhere what it was started with.
     """
-    entry = next((one for one in listed_models(listed) if one.get("id") == model), None)
-    if entry is None:
-        entry = next(iter(listed_models(listed)), {})
+    entry = _entry(listed, model)
     if entry.get("owned_by") == "llamacpp":
         try:
             props = fetch(_brief(endpoint), Ask("GET", "/props"))
@@ -222,6 +268,12 @@ def served_context(endpoint: Endpoint, listed: Any, model: str) -> int | None:
             return None
     named = ("max_model_len", "context_length", "context_window", "max_context_length")
     return next((entry[name] for name in named if is_count(entry.get(name)) and entry[name]), None)
+
+
+def _entry(listed: Any, model: str) -> dict[str, Any]:
+    """What ``/v1/models`` tells of ``model``, or of the first where it is not named there."""
+    entries = listed_models(listed)
+    return next((one for one in entries if one.get("id") == model), next(iter(entries), {}))
 
 
 def _brief(endpoint: Endpoint) -> Endpoint:

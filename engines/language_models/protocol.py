@@ -23,7 +23,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from engines.protocol import EngineError, Turn
+from engines.protocol import EngineError, Sampling, Turn
 
 Schema = Mapping[str, Any]
 Finish = Literal["stop", "length"]
@@ -35,6 +35,7 @@ class Request:
 
     ``max_tokens`` bounds the answer.  ``temperature`` 0 is greedy.  ``schema`` is a JSON
     schema that the answer must fit, see ``engines.language_models.schemas.bounded``.
+    ``top_p`` and ``repetition_penalty`` are left to the server where they are None.
     """
 
     turns: tuple[Turn, ...]
@@ -43,6 +44,20 @@ class Request:
     seed: int | None = None
     schema: Schema | None = None
     schema_name: str = "answer"
+    top_p: float | None = None
+    repetition_penalty: float | None = None
+
+    @classmethod
+    def of(cls, turns: Sequence[Turn], sampling: Sampling) -> Request:
+        """A plain answer to ``turns``, sampled as a person wants it."""
+        return cls(
+            tuple(turns),
+            sampling.max_new_tokens,
+            sampling.temperature,
+            sampling.seed,
+            top_p=sampling.top_p,
+            repetition_penalty=sampling.repetition_penalty,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +112,11 @@ class LanguageModel(Protocol):
     def stream(self, request: Request) -> Answer:
         """Answer ``request``.  Raises ``ServerError``, ``PromptTooLongError`` before it asks."""
 
-    def count(self, turns: Sequence[Turn]) -> int:
-        """How many tokens ``turns`` take; never too few by much, rather too many."""
+    def count(self, turns: Sequence[Turn], room: int | None = None) -> int:
+        """How many tokens ``turns`` take; never too few by much, rather too many.
+
+        An upper estimate will do where it is within ``room``.
+        """
 
 
 class ServerError(EngineError):

@@ -83,7 +83,7 @@ class ScriptedRoles:
         """The requests to one role."""
         return [request for request in self.asked if request.schema_name == role]
 
-    def count(self, turns: Sequence[Turn]) -> int:
+    def count(self, turns: Sequence[Turn], room: int | None = None) -> int:
         """A token a word."""
         return sum(len(turn.content.split()) for turn in turns)
 

@@ -227,6 +227,15 @@ def test_a_reply_keeps_the_conversation_and_the_persons_system_prompt():
     assert request.schema is None
 
 
+def test_a_reply_is_sampled_as_the_person_wants_it():
+    engine = made()
+    wished = Sampling(50, 0.7, 0.9, 1.3, seed=4)
+    list(engine.reply([Turn("user", "Hello")], wished))
+    [sent] = engine.model.asked
+    assert (sent.max_tokens, sent.temperature, sent.seed) == (50, 0.7, 4)
+    assert (sent.top_p, sent.repetition_penalty) == (0.9, 1.3)
+
+
 def test_closing_a_reply_closes_the_stream():
     engine = made()
     pieces = engine.reply([Turn("user", "Hello")], SAMPLING)

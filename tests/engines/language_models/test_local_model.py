@@ -43,6 +43,16 @@ def test_it_answers_as_the_host_does():
     assert (model.name, model.where) == ("tiny", "in this process")
 
 
+def test_a_persons_sampling_is_that_of_the_host():
+    model, sampling = local(), Sampling(24, 0.9, 0.5, 1.4, seed=3)
+    host = model._host
+    pieces = [*host.generate(host.prompt(QUESTION.turns), sampling)]
+    got = whole(model.stream(Request.of(QUESTION.turns, sampling)))
+    assert got.text == "".join(piece.text for piece in pieces)
+    plain = Sampling(24, 0.9, 1.0, 1.0, seed=3)
+    assert got.text != whole(model.stream(Request.of(QUESTION.turns, plain))).text
+
+
 def test_an_answer_that_was_cut_at_its_longest_says_so():
     assert whole(local().stream(Request(QUESTION.turns, 3))).finish == "length"
 

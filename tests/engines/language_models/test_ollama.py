@@ -20,7 +20,7 @@ from engines.language_models.protocol import (
     UnreachableError,
 )
 from engines.language_models.pulling import pull
-from engines.protocol import Turn
+from engines.protocol import Sampling, Turn
 from tests.engines.language_models.asking import QUESTION, endpoint, finish, whole
 from tests.engines.language_models.scripted_ollama import (
     DROP,
@@ -66,6 +66,14 @@ def test_what_is_sent_always_names_the_context_size():
     assert (sent["stream"], sent["truncate"], sent["shift"]) == (True, False, False)
     assert sent["format"] == SCHEMA
     assert '"maxLength": 10' in sent["messages"][-1]["content"]
+
+
+def test_a_persons_sampling_is_sent_whole():
+    with scripted(chat=[answer("1871")]) as script:
+        ask(script, Request.of(QUESTION.turns, Sampling(64, 0.7, 0.9, 1.2, seed=4)))
+    options = script.asked("/api/chat")[0].body["options"]
+    assert (options["temperature"], options["top_p"], options["seed"]) == (0.7, 0.9, 4)
+    assert (options["repeat_penalty"], options["num_predict"]) == (1.2, 64)
 
 
 def test_the_context_is_never_longer_than_what_the_model_was_made_for():

@@ -15,7 +15,7 @@ from engines.language_models.protocol import (
     Request,
     ServerError,
 )
-from engines.protocol import Turn
+from engines.protocol import Sampling, Turn
 from tests.engines.language_models.asking import QUESTION, endpoint, finish, whole
 from tests.engines.language_models.scripted_ollama import DROP, UNTIL_LEFT, Reply, line, scripted
 
@@ -233,6 +233,57 @@ def test_tokens_are_counted_by_a_server_that_can_and_estimated_else():
         assert len(script.asked("/tokenize")) == 1
     assert counted == 19
     assert estimated > 10
+
+
+LONGER = Request((Turn("system", "Be brief."), Turn("user", LONG)), 16)
+SHORTER = (LONGER.turns[0], Turn("user", LONG[: len(LONG) // 2]))
+
+
+def test_the_server_counts_once_for_one_answer():
+    tokens = Reply([line(tokens=[1] * 310)])
+    answer = Reply([said("1871", "stop"), usage(340), END])
+    with serving(answer, models=listed(max_model_len=400), tokenize=[tokens]) as script:
+        model = OpenAIServer(endpoint(script.address), "m", context_tokens=400)
+        assert model.count(LONGER.turns, 384) == 334
+        assert 334 / 2 < model.count(SHORTER, 200) < 334 * 0.6
+        whole(model.stream(LONGER))
+        assert len(script.asked("/tokenize")) == 1
+        assert model.count(LONGER.turns, 384) == 334
+        assert len(script.asked("/tokenize")) == 2
+
+
+def test_what_fits_by_an_upper_estimate_is_not_counted():
+    with serving(ANSWER, tokenize=[Reply([line(tokens=[1])])]) as script:
+        model = OpenAIServer(endpoint(script.address), "m")
+        assert model.count(QUESTION.turns, 8000) > 10
+        whole(model.stream(QUESTION))
+        assert not script.asked("/tokenize")
+
+
+def test_a_persons_sampling_is_sent_as_far_as_the_server_knows_it():
+    wished = Request.of(QUESTION.turns, Sampling(64, 0.7, 0.9, 1.2, seed=4))
+    sent = []
+    for owner in ("vllm", "llamacpp", "somebody", ["odd"]):
+        with serving(ANSWER, models=listed(owned_by=owner)) as script:
+            ask(script, wished)
+        sent.append(script.asked(CHAT)[0].body)
+    assert all((body["top_p"], body["temperature"], body["seed"]) == (0.9, 0.7, 4) for body in sent)
+    penalties = [{k: v for k, v in body.items() if "penalty" in k} for body in sent]
+    assert penalties == [{"repetition_penalty": 1.2}, {"repeat_penalty": 1.2}, {}, {}]
+
+
+def test_a_role_leaves_the_rest_of_the_sampling_to_the_server():
+    with serving(ANSWER, models=listed(owned_by="vllm")) as script:
+        ask(script, WITH_SCHEMA)
+    assert not {"top_p", "repetition_penalty"} & set(script.asked(CHAT)[0].body)
+
+
+def test_a_model_that_has_its_own_temperature_is_asked_without_one():
+    message = "Unsupported value: 'temperature' does not support 0.0 with this model."
+    with serving(Reply([line(error={"message": message})], 400), ANSWER) as script:
+        ask(script, WITH_SCHEMA)
+    first, second = (one.body for one in script.asked(CHAT))
+    assert {*first} - {*second} == {"temperature"}
 
 
 def test_a_missing_model_and_a_busy_server_say_what_to_do():
