@@ -14,6 +14,7 @@ from engines.ace.questions import Pair
 from engines.ace.roles import Asked
 from engines.ace.sizes import about_tokens
 from engines.protocol import StudyItem
+from engines.ttt.study.filters import answer_fault, question_fault
 from engines.ttt.study.paragraphs import chunks
 from engines.ttt.study.steps import evenly
 
@@ -72,8 +73,5 @@ def _passages_for(wanted: int) -> int:
 
 
 def _is_usable(pair: Pair, passage: str, earlier: Sequence[str]) -> bool:
-    # The filters share a module with one that needs torch, which takes a second to import.
-    from engines.ttt.study.filters import answer_fault, question_fault
-
     item = StudyItem("question", pair.question, pair.answers[0], passage)
     return question_fault(pair.question, passage, earlier) is None and answer_fault(item) is None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from engines.decoding import counted
-from engines.host import ModelHost
 from engines.protocol import StudyItem
-from engines.ttt.study.reading import answer_ids, asked
 from engines.words import informative, names_and_figures, shared, similarity, words
+
+if TYPE_CHECKING:
+    from engines.host import ModelHost
 
 QUESTION_WORDS = range(5, 41)
 ANSWER_WORDS = range(1, 61)
@@ -66,6 +68,9 @@ def support_fault(host: ModelHost, item: StudyItem) -> str | None:
 
     An answer that is as likely without the passage does not rest on it.
     """
+    # Those who only look at the form of a question need no torch, which reading does.
+    from engines.ttt.study.reading import answer_ids, asked
+
     answer = answer_ids(host, item)
     seen = host.negative_log_likelihood(asked(host, item, with_context=True), answer)
     unseen = host.negative_log_likelihood(asked(host, item, with_context=False), answer)

@@ -82,10 +82,25 @@ def test_it_is_an_engine_that_retrieves_and_takes_feedback():
 
 def test_importing_it_needs_neither_torch_nor_a_screen():
     code = (
-        "import sys, engines.ace.engine\n"
-        "assert not {'torch', 'transformers', 'textual', 'httpx'} & set(sys.modules)"
+        "import importlib, pkgutil, sys, engines.ace.engine\n"
+        "for found in pkgutil.iter_modules(engines.ace.__path__, 'engines.ace.'):\n"
+        "    importlib.import_module(found.name)\n"
+        "print({'torch', 'transformers', 'textual', 'httpx', 'engines.host'} & set(sys.modules))"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_learning_and_replying_need_no_torch_either():
+    code = (
+        "import sys\n"
+        "from tests.engines.ace import test_ace_engine as these\n"
+        "these.test_it_writes_questions_for_a_document_that_brings_none()\n"
+        "these.test_a_rating_patches_the_playbook_and_can_be_taken_back()\n"
+        "print({'torch', 'transformers', 'engines.host'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_learning_keeps_rules_and_the_document():
