@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from engines.abilities import Feedback, Rating
 from engines.ace import replying, stored
 from engines.ace.bullet import now
-from engines.ace.kept import KeepsDocuments
-from engines.ace.lesson import Decision
+from engines.ace.editing import EditsPlaybook
 from engines.ace.loop import Learned, learn
-from engines.ace.operations import Operation
-from engines.ace.outcome import Outcome
-from engines.ace.playbook import Playbook, PlaybookError
-from engines.ace.provenance import only_from, rejected, without_document
+from engines.ace.provenance import moved, only_from, rejected, without_document
 from engines.ace.questions import Pair, Split, is_only_questions, pairs_of, split
 from engines.ace.rating import RatedAnswer, learn_from_rating
 from engines.ace.reporting import reported
-from engines.ace.review import Pending, pending, settle
-from engines.ace.revisions import History, Place, revert
-from engines.ace.settings import AceSettings, limits_of
+from engines.ace.revisions import History, revert
+from engines.ace.settings import AceSettings
 from engines.ace.shelf import Book, Shelf
 from engines.ace.sizes import about_tokens
 from engines.ace.trace import Trace
@@ -45,7 +39,7 @@ from engines.protocol import (
 KEPT_TRACES = 10
 
 
-class AceEngine(KeepsDocuments):
+class AceEngine(EditsPlaybook):
     """Learns rules from questions with answers; no network is changed.
 
     Args:
@@ -67,11 +61,9 @@ class AceEngine(KeepsDocuments):
         history: History | None = None,
     ) -> None:
         self.model = model
-        self.settings = settings or AceSettings()
-        self.settings.check()
-        super().__init__(Shelf(self.settings.passages))
-        self._history = history or History.start()
-        self._decisions: deque[Decision] = deque()
+        settings = settings or AceSettings()
+        settings.check()
+        super().__init__(Shelf(settings.passages), settings, history or History.start())
         self._traces: deque[Trace] = deque(maxlen=KEPT_TRACES)
         self._answer: RatedAnswer | None = None
         self._feedback: list[tuple[Feedback, History, History]] = []
@@ -80,6 +72,8 @@ class AceEngine(KeepsDocuments):
     def history(self) -> History:
         """The playbook with all its revisions; another one can be set while nothing is learned.
 
+        Answers and ratings count for one that goes on from the present one, for no other.
+
         Raises:
             EngineError: on setting one during a learn.
         """
@@ -87,18 +81,10 @@ class AceEngine(KeepsDocuments):
 
     @history.setter
     def history(self, history: History) -> None:
-        self._check_idle()
+        present = self._idle_history().revisions
+        if history.revisions[: len(present)] != present:
+            self._forget_answers()
         self._history = history
-
-    @property
-    def playbook(self) -> Playbook:
-        """The playbook as it is now."""
-        return self._history.playbook
-
-    @property
-    def pending(self) -> tuple[Pending, ...]:
-        """The operations that wait for a person."""
-        return pending(self._history)
 
     @property
     def traces(self) -> tuple[Trace, ...]:
@@ -143,26 +129,9 @@ class AceEngine(KeepsDocuments):
             self._adopt(learned)
         return learned
 
-    def decide(
-        self, accept: Mapping[Place, Operation | None], reject: Collection[Place] = ()
-    ) -> tuple[Outcome, ...]:
-        """Say what becomes of held operations, also from another thread while a learn goes on.
-
-        During a learn that is done before its next question, and told by its events; nothing is
-        returned then, and closing the learn early takes it back with the rest.
-
-        Raises:
-            PlaybookError: if nothing waits at one of the places.
-        """
-        if self._learning:
-            self._decisions.append(Decision(dict(accept), tuple(reject)))
-            return ()
-        settled = settle(self._history, accept, reject, limits_of(self.settings))
-        self._history = settled.history
-        return settled.outcomes
-
     def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
         """Stream an answer with the playbook and the passages found in view."""
+        self._answer = None  # one that is broken off can't be rated, nor the one before it
         silent = only_from(self._history, self._ledger.silent) if self._ledger.silent else ()
         answer, shown = yield from replying.reply(
             self.model,
@@ -219,6 +188,8 @@ class AceEngine(KeepsDocuments):
     def undo_rating(self) -> Feedback:
         """Go back to the playbook before the last verdict; what came of it stays in the log.
 
+        What waits for review because of it is rejected.
+
         Raises:
             EngineError: if there is none, or the playbook has changed since.
         """
@@ -230,8 +201,12 @@ class AceEngine(KeepsDocuments):
             raise EngineError(
                 "The playbook has changed since that rating: undo the changes one by one instead."
             )
+        due = range(before.next, after.next)
+        waiting = [held.place for held in self.pending if held.place[0] in due]
+        history = rejected(self._history, waiting)
         if before.playbook != after.playbook:
-            self._history = revert(self._history, before.head.number, note="took a rating back")
+            history = revert(history, before.head.number, note="took a rating back")
+        self._history = history
         self._feedback.pop()
         return feedback
 
@@ -253,7 +228,7 @@ class AceEngine(KeepsDocuments):
     def reset(self) -> None:
         """Forget every document and empty the playbook, whose revisions stay."""
         self._check_idle()
-        history = rejected(self._history, [held.place for held in pending(self._history)])
+        history = rejected(self._history, [held.place for held in self.pending])
         if history.playbook.bullets:
             history = revert(history, 0, note="emptied")
         self._replace(history, Ledger(), Shelf(self.settings.passages))
@@ -287,7 +262,8 @@ class AceEngine(KeepsDocuments):
             yield Progress("cutting", share, seconds, step=len(chunks))
         book = Book(document.title, document.text, tuple(chunks), not is_only_questions(document))
         own = Shelf(self.settings.passages, {document.id: book})
-        learned, notes = yield from self._learned(document, pairs, own, book)
+        history = moved(self._history, self._earlier(document), document.id)
+        learned, notes = yield from self._learned(history, document, pairs, own, book)
         report = self._ledger.report_on(
             document, about_tokens(document.text), len(chunks), time.perf_counter() - began
         )
@@ -295,17 +271,23 @@ class AceEngine(KeepsDocuments):
         self._shelf.put(document.id, book)
         for earlier in self._ledger.put(Entry(report, stored.size_of(book))):
             self._shelf.remove(earlier)
+        self._history = history
         if learned is not None:
             self._adopt(learned)
         return report
 
+    def _earlier(self, document: Document) -> frozenset[str]:
+        """The ids of earlier versions of the document's file."""
+        path = document.path
+        return frozenset(r.id for r in self.documents if path is not None and r.path == path)
+
     def _learned(
-        self, document: Document, pairs: Sequence[Pair], own: Shelf, book: Book
+        self, history: History, document: Document, pairs: Sequence[Pair], own: Shelf, book: Book
     ) -> Generator[Progress, None, tuple[Learned | None, tuple[str, ...]]]:
         """What came of the questions; None where there are none and none could be written."""
         try:
             learned = yield from learn(
-                self._history,
+                history,
                 self._split(pairs),
                 self.model,
                 self.settings,
@@ -327,25 +309,6 @@ class AceEngine(KeepsDocuments):
         s = self.settings
         return split(pairs, s.validation_share, s.validation_questions, s.seed)
 
-    @contextlib.contextmanager
-    def _exclusively(self) -> Iterator[None]:
-        self._check_idle()
-        self._learning = True
-        self._decisions.clear()
-        try:
-            yield
-        finally:
-            self._learning = False
-            for decision in self._taken():  # made after the last question
-                with contextlib.suppress(PlaybookError):
-                    self.decide(decision.accept, decision.reject)
-
-    def _taken(self) -> list[Decision]:
-        taken = []
-        while self._decisions:
-            taken.append(self._decisions.popleft())
-        return taken
-
     def _adopt(self, learned: Learned) -> None:
         self._history = learned.history
         if learned.trace.entries:
@@ -353,5 +316,8 @@ class AceEngine(KeepsDocuments):
 
     def _replace(self, history: History, ledger: Ledger, shelf: Shelf) -> None:
         self._history, self._ledger, self._shelf = history, ledger, shelf
+        self._forget_answers()
+
+    def _forget_answers(self) -> None:
         self._answer = None
         self._feedback.clear()

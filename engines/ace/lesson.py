@@ -175,9 +175,7 @@ class Lesson:
         asked = curator(pair.question, reflection, self.history.playbook, self.settings)
         turn = yield from self.ask(asked)
         if turn.parsed is not None:
-            given = read_operations(turn.parsed)
-            # A bullet gets one vote for one question.
-            fresh = [one for one in given if not (isinstance(one, Tag) and one.id in tags)]
+            fresh = _one_vote_each(read_operations(turn.parsed), tags)
             yield from self._offer(fresh, "curator", pair)
 
     def ask(self, asked: Asked) -> Generator[AceProgress, None, RoleTurn]:
@@ -287,6 +285,20 @@ class Lesson:
     def _note(self, **values: Any) -> None:
         at = self.at
         self.tracer.add(TraceEntry(at.purpose, at.loop, at.question, at.asked, **values))
+
+
+def _one_vote_each(
+    operations: Sequence[Operation | Unreadable], voted: Collection[str]
+) -> list[Operation | Unreadable]:
+    """``operations`` with one vote for a bullet, and none for those of ``voted``."""
+    counted, kept = set(voted), list[Operation | Unreadable]()
+    for one in operations:
+        if isinstance(one, Tag):
+            if one.id in counted:
+                continue
+            counted.add(one.id)
+        kept.append(one)
+    return kept
 
 
 def _feedback(pair: Pair, judgement: Judgement) -> str:

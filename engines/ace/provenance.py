@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from engines.ace.bullet import Bullet
 from engines.ace.operations import Remove
 from engines.ace.review import offer, pending, settle
-from engines.ace.revisions import History, Place
+from engines.ace.revisions import History, Place, commit
 
 
 def only_from(history: History, document_ids: Collection[str]) -> frozenset[str]:
@@ -16,10 +16,7 @@ def only_from(history: History, document_ids: Collection[str]) -> frozenset[str]
 
     A bullet that others were merged into rests on their sources too.
     """
-    sources: dict[str, set[str | None]] = defaultdict(set)
-    for revision in history.revisions:
-        for bullet in revision.put:
-            sources[bullet.id].add(bullet.source.document)
+    sources = {b.id: b.source.document for revision in history.revisions for b in revision.put}
     return frozenset(
         bullet.id
         for bullet in history.playbook.bullets
@@ -37,11 +34,25 @@ def without_document(history: History, document_id: str, note: str) -> History:
     return offer(rejected(history, waiting), gone, origin="person", note=note).history
 
 
+def moved(history: History, earlier: Collection[str], document_id: str) -> History:
+    """``history`` with the bullets of ``earlier`` versions of a document resting on the present
+    one, so that they are muted and forgotten with it.
+    """
+    playbook = history.playbook
+    for bullet in playbook.bullets:
+        if bullet.source.document in earlier:
+            source = replace(bullet.source, document=document_id)
+            playbook = playbook.put(replace(bullet, source=source))
+    if playbook == history.playbook:
+        return history
+    return commit(history, playbook, "person", note="a document has a newer version")
+
+
 def rejected(history: History, places: Collection[Place]) -> History:
     """``history`` with the held operations at ``places`` rejected."""
     return settle(history, {}, places).history
 
 
-def _documents(bullet: Bullet, sources: Mapping[str, set[str | None]]) -> set[str | None]:
-    ids = {bullet.id, *(past.id for past in bullet.past)}
-    return {bullet.source.document}.union(*(sources[id_] for id_ in ids if id_ in sources))
+def _documents(bullet: Bullet, sources: Mapping[str, str | None]) -> set[str | None]:
+    merged = {past.id for past in bullet.past} - {bullet.id}
+    return {bullet.source.document, *(sources[id_] for id_ in merged if id_ in sources)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Literal
@@ -11,7 +11,7 @@ from typing import Literal
 from engines.ace.applying import apply
 from engines.ace.bullet import Source, now
 from engines.ace.limits import Limits
-from engines.ace.operations import Operation
+from engines.ace.operations import Operation, Tag
 from engines.ace.outcome import Outcome
 from engines.ace.playbook import PlaybookError
 from engines.ace.reading import Unreadable
@@ -66,12 +66,32 @@ def offer(
         person=origin == "person",
         hold=review == "hold" and origin != "person",
     )
-    if not applied.outcomes:
+    outcomes = _each_once(history, applied.outcomes)
+    if not outcomes:
         return Offered(history, ())
-    changed = commit(
-        history, applied.playbook, origin, applied.outcomes, at=at, note=note, source=source
+    changed = commit(history, applied.playbook, origin, outcomes, at=at, note=note, source=source)
+    return Offered(changed, outcomes)
+
+
+def _each_once(history: History, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """``outcomes`` where nothing is held that waits already, as each loop may offer it anew."""
+    if not any(outcome.verdict == "held" for outcome in outcomes):
+        return outcomes
+    waiting = [_essence(held.operation) for held in pending(history)]
+    return tuple(
+        replace(outcome, verdict="refused", why="the same waits for review already")
+        if outcome.verdict == "held" and _essence(outcome.operation) in waiting
+        else outcome
+        for outcome in outcomes
     )
-    return Offered(changed, applied.outcomes)
+
+
+def _essence(operation: Operation | None) -> object:
+    """What makes two operations the same; a vote is never the same as another."""
+    if operation is None or isinstance(operation, Tag):
+        return object()
+    row = operation.to_json() | {"reason": ""}
+    return {k: " ".join(v.split()).casefold() if isinstance(v, str) else v for k, v in row.items()}
 
 
 def offer_each(

@@ -10,7 +10,7 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from engines.ace.fitting import Fitted, fitted
+from engines.ace.fitting import Asking, Fitted, fitted
 from engines.ace.playbook import Playbook
 from engines.ace.prompts import CURATOR, GENERATOR, REFLECTOR, Brief
 from engines.ace.schema import operations_schema
@@ -180,19 +180,27 @@ def ask(
         )
 
     try:
-        fit = fitted(model, asked.brief, request, revision)
-    except PromptTooLongError as error:
-        return _failed(asked, "too long", error)
-    except ServerError as error:
-        return _failed(asked, "server", error)
-    schema = _schema(asked, fit.brief)
-    try:
-        result = yield from ask_for(model, fit.request, schema, retries=settings.retries)
+        fit, result = yield from _answer(model, asked, request, settings, revision)
     except PromptTooLongError as error:
         return _failed(asked, "too long", error)
     except ServerError as error:
         return _failed(asked, "server", error)
     return _turn(asked, fit, result)
+
+
+def _answer(
+    model: LanguageModel, asked: Asked, request: Asking, settings: AceSettings, revision: int
+) -> Generator[Chunk, None, tuple[Fitted, Structured | GaveUp]]:
+    context = model.context_tokens
+    fit = fitted(model, asked.brief, request, revision)
+    schema = _schema(asked, fit.brief)
+    try:
+        return fit, (yield from ask_for(model, fit.request, schema, retries=settings.retries))
+    except PromptTooLongError:
+        if model.context_tokens >= context:
+            raise
+    # Only when it is first asked does a server tell how short its context is.
+    return (yield from _answer(model, asked, request, settings, revision))
 
 
 def answered(turn: RoleTurn) -> Answered | None:

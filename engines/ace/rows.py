@@ -100,6 +100,8 @@ def _check_order(revision: Revision, before: list[Revision]) -> None:
         raise ValueError(f"revision {number} has another number")
     if (revision.parent is None) != (number == 0):
         raise ValueError(f"revision {number} has a wrong parent")
+    if (revision.origin == "start") != (number == 0) or (number == 0 and revision.put):
+        raise ValueError(f"revision {number} begins something else")
     stands = revision.origin in _STANDING_FOR
     if stands != (revision.restores is not None) or (stands and (revision.put or revision.removed)):
         raise ValueError(f"revision {number} restores something else")

@@ -14,7 +14,7 @@ from engines.ace.playbook import Playbook
 from engines.ace.prompts import Brief
 from engines.ace.roles import Answered, Reflection, answered, ask, curator, generator, reflector
 from engines.ace.settings import AceSettings
-from engines.language_models.protocol import ServerError
+from engines.language_models.protocol import ServerError, require_room
 from engines.language_models.schemas import bounded, shown_turns
 from engines.protocol import Passage
 from tests.engines.ace.scripted_roles import (
@@ -195,3 +195,17 @@ def test_a_question_that_does_not_fit_is_refused_with_the_numbers():
     turn, model = generated(answers("5"), "word " * 5000, context_tokens=2000)
     assert (turn.failure, model.asked) == ("too long", [])
     assert re.search(r"about 5\d\d\d tokens .* 768 in a context of 2000", turn.why_not)
+
+
+def test_a_server_that_tells_late_how_short_its_context_is_gets_a_shorter_prompt():
+    class TellsLate(ScriptedRoles):
+        def stream(self, request):
+            self.context_tokens = 1100
+            require_room(self.count(request.turns), request, self.context_tokens)
+            return super().stream(request)
+
+    model = TellsLate(generator=answers("5"))
+    passages = [passage("word " * 100) for _ in range(5)]
+    turn = told(model, generator("Q?", PLAYBOOK, passages, SETTINGS))
+    assert turn.parsed["final_answer"] == "5"
+    assert turn.passages_left_out > 0
