@@ -26,11 +26,13 @@ from engines.ace.sections import OTHER, id_parts, section_name
 MAX_BYTES = 16_000_000
 _NOTES = 5
 
+# Of lines without white space around them; none looks twice at a character of a hostile line.
 _BULLET = re.compile(
-    r"\s{0,3}(?:[-*+]\s+)?\[([^\]\s]{1,64})\]\s+helpful=(\d{1,9})\s+harmful=(\d{1,9})\s+::\s?(.*)"
+    r"(?:[-*+]\s+)?\[([^\]\s]{1,64})\]\s+helpful=(\d{1,9})\s+harmful=(\d{1,9})\s+::\s?(.*)"
 )
-_ITEM = re.compile(r"\s{0,3}[-*+]\s+(.*\S)\s*")
-_HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.*?)[\s#]*")
+_ITEM = re.compile(r"[-*+]\s+(\S.*)")
+_HEADING = re.compile(r"#{1,6}\s+([^#\s].*)")
+_INDENT = 3  # a line that is further to the right is no bullet's
 _LOOP = re.compile(r"loop_([0-9]{1,6})")
 
 
@@ -100,16 +102,19 @@ def _number(bullet: tuple[Add, Source]) -> tuple[bool, int]:
 
 def _lines(text: str) -> Imported:
     section, bullets, notes = OTHER, list[tuple[Add, Source]](), list[str]()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, whole in enumerate(text.splitlines(), start=1):
+        line = whole.strip()
+        if whole[: _INDENT + 1].isspace():
+            continue
         if heading := _HEADING.fullmatch(line):
-            section = _section(heading[1])
+            section = _section(heading[1].rstrip("# \t"))
         elif found := _BULLET.fullmatch(line):
             id_, helpful, harmful, rest = found.groups()
             counts = min(int(helpful), MAX_COUNT), min(int(harmful), MAX_COUNT)
             bullets.append((Add(section, unescaped(rest), "", *counts, id_), NO_SOURCE))
         elif item := _ITEM.fullmatch(line):
             bullets.append((Add(section, unescaped(item[1])), NO_SOURCE))
-        elif line.lstrip().startswith("["):
+        elif line.startswith("["):
             notes.append(f"line {number} was left out: it is not written as a bullet")
     return Imported(tuple(bullets), _few(notes))
 

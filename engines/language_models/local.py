@@ -28,8 +28,10 @@ from engines.language_models.protocol import (
     require_room,
 )
 from engines.language_models.schemas import messages, shown_turns
-from engines.language_models.thinking import Thinking
+from engines.language_models.thinking import Thinking, opens_thinking
 from engines.protocol import Nudge, Sampling, Turn
+
+_MARK_TOKENS = 16  # of a prompt's end; no opening mark has more
 
 
 class LocalModel:
@@ -63,7 +65,8 @@ class LocalModel:
         prompt = self._host.prompt(_clean(shown_turns(request)))
         require_room(len(prompt), request, self.context_tokens)
         mask = None if request.schema is None else SchemaMask(self._grammars, request.schema)
-        splitter = Thinking()
+        # Under a grammar a model writes its answer at once, whatever the prompt ended with.
+        splitter = Thinking(opened=mask is None and self._opens_thinking(prompt))
         tokens, text, thinking = 0, "", ""
         for piece in self._host.generate(prompt, _sampling(request), adjuster=mask):
             added, thought = splitter.push(piece.text)
@@ -76,6 +79,9 @@ class LocalModel:
         finish: Finish = "length" if cut else "stop"
         seconds = time.monotonic() - began
         return Completion(text + added, thinking + thought, len(prompt), tokens, finish, seconds)
+
+    def _opens_thinking(self, prompt: Tensor) -> bool:
+        return opens_thinking(str(self._host.tokenizer.decode(prompt[-_MARK_TOKENS:].tolist())))
 
     @cached_property
     def _grammars(self) -> Any:

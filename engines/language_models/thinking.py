@@ -16,11 +16,14 @@ _LONGEST = len("</reasoning>")
 
 
 class Thinking:
-    """Splits streamed text into answer and thinking; marks may lie across pieces."""
+    """Splits streamed text into answer and thinking; marks may lie across pieces.
 
-    def __init__(self) -> None:
+    ``opened`` says that the prompt itself ended with an opening mark.
+    """
+
+    def __init__(self, opened: bool = False) -> None:
         self._held = ""
-        self._state = "opening"
+        self._state = "inside" if opened else "opening"
 
     def push(self, text: str) -> tuple[str, str]:
         """The answer and the thinking that ``text`` adds, either may be empty."""
@@ -63,6 +66,11 @@ class Thinking:
         cut = len(self._held) if cut < 0 else cut
         thinking, self._held = self._held[:cut], self._held[cut:]
         return "", thinking
+
+
+def opens_thinking(prompt: str) -> bool:
+    """Whether ``prompt`` ends with an opening mark, as those of some templates do."""
+    return prompt.rstrip().endswith(_OPENINGS)
 
 
 def without_thinking(text: str) -> str:

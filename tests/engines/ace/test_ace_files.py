@@ -228,6 +228,18 @@ def test_markdown_written_by_hand_is_read(history):
     assert read.notes == ("line 9 was left out: it is not written as a bullet",)
 
 
+@pytest.mark.parametrize("begin", ["# ", "- ", "", "[x] helpful=1 harmful=1 ", "# a"])
+def test_a_line_of_any_length_is_read_in_one_go(begin):
+    long = f"{begin}{' ' * 300_000}x\n{begin}{'# ' * 100_000}x\n{begin}{' ' * 300_000}\n- Kept.\n"
+    assert read_text(long).bullets[-1][0].text == "Kept."
+
+
+def test_headings_end_with_signs_or_without_and_far_indented_lines_are_none_of_it():
+    read = read_text("  ## Formulas ##\n   - One.\n     - two levels deep\n#\n+ Two.\n")
+    found = [(add.section, add.text) for add, _ in read.bullets]
+    assert found == [("formulas", "One."), ("formulas", "Two.")]
+
+
 def test_an_import_into_a_full_playbook_gives_new_ids(history):
     imported = read_text("## formulas\n- [formula-00001] helpful=2 harmful=0 :: Margin = a / b\n")
     back = import_into(history, imported).history

@@ -53,6 +53,16 @@ def test_a_persons_sampling_is_that_of_the_host():
     assert got.text != whole(model.stream(Request.of(QUESTION.turns, plain))).text
 
 
+def test_a_template_that_begins_the_thinking_itself_is_understood():
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = f"{tokenizer.chat_template}<think>\n"
+    host = ModelHost(model=tiny_model(layers=1, seed=0), tokenizer=tokenizer, name="tiny")
+    got = whole(LocalModel(host).stream(QUESTION))
+    assert (got.text, bool(got.thinking)) == ("", True)
+    held = whole(LocalModel(host).stream(Request(QUESTION.turns, 64, schema={"enum": ["a", "b"]})))
+    assert held.text in {'"a"', '"b"'}
+
+
 def test_an_answer_that_was_cut_at_its_longest_says_so():
     assert whole(local().stream(Request(QUESTION.turns, 3))).finish == "length"
 

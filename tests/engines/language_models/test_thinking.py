@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.language_models.thinking import Thinking, without_thinking
+from engines.language_models.thinking import Thinking, opens_thinking, without_thinking
 
 CASES = [
     ("just an answer", "just an answer", ""),
@@ -30,6 +30,13 @@ def test_it_does_not_matter_how_the_text_is_cut(text, answer, thinking, data):
     parts.append(splitter.flush())
     assert "".join(part[0] for part in parts).strip() == answer
     assert "".join(part[1] for part in parts) == thinking
+
+
+def test_thinking_that_the_prompt_has_begun_is_told_apart():
+    splitter = Thinking(opened=opens_thinking("<|assistant|><think>\n"))
+    assert splitter.push("It is so.</th") == ("", "It is so.")
+    assert splitter.push("ink>\n\nYes.") == ("Yes.", "")
+    assert not opens_thinking("What does <think> mean?")
 
 
 @pytest.mark.parametrize(
