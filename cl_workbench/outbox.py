@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from cl_workbench.messages import AnswerText, Event, Learning, Loading, Streamed
+from cl_workbench.role_steps import joined
 
 MAX_STEPS_WAITING = 256
 
@@ -44,6 +45,9 @@ class Outbox:
         return events
 
     def _put_step(self, event: Learning) -> None:
+        if self._events and (both := joined(self._events[-1], event)) is not None:
+            self._events[-1] = both
+            return
         self._events.append(event)
         self._steps += 1
         if self._steps > MAX_STEPS_WAITING:

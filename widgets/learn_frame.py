@@ -10,6 +10,7 @@ from textual.content import Content
 from widgets import figures
 from widgets.gate_heatmap import GateBins
 from widgets.plain_text import fitted, one_line
+from widgets.role_frame import RoleFrame
 from widgets.trend import Point
 
 NoticeKind = Literal["empty", "loading", "done", "cancelled", "failed"]
@@ -36,7 +37,7 @@ class LearnFrame:
     ``held_out`` and ``answers`` have a point for each time the guard looked; the budgets
     are the relative rise and the lost share at which it acts.  ``overlaps`` pairs the
     titles of earlier documents with shares, ``learning_rates`` are the first and the
-    present one.
+    present one.  ``roles`` is there where it is learned by questions to a language model.
     """
 
     title: str
@@ -66,6 +67,7 @@ class LearnFrame:
     learning_rates: tuple[float, float] | None = None
     overlaps: tuple[tuple[str, float], ...] = ()
     paused: bool = False
+    roles: RoleFrame | None = None
 
     @property
     def held_out_change(self) -> float | None:
@@ -92,7 +94,20 @@ def headline(frame: LearnFrame, width: int) -> Content:
 
     Where one of several documents is learned, tokens and batch give way to its place.
     """
-    parts = {"place": frame.place}
+    parts = {"place": frame.place} | (_roles(frame.roles) if frame.roles else _batches(frame))
+    if frame.seconds_left is not None:
+        parts["left"] = f"{figures.duration(frame.seconds_left)} left"
+    for name in ("tokens", "batch") if frame.place else ():
+        if width - len(_joined(parts)) < _GOOD_TITLE_WIDTH:
+            parts.pop(name, None)
+    facts = _joined(parts)
+    title = fitted(one_line(frame.title), max(width - len(facts), _MIN_TITLE_WIDTH))
+    return Content.assemble((title, "bold"), facts)
+
+
+def _batches(frame: LearnFrame) -> dict[str, str]:
+    """Tokens, pass, batch and speed."""
+    parts = {}
     if frame.tokens:
         parts["tokens"] = f"{figures.count(frame.tokens)} tokens"
     if frame.stage not in {LEARNING, LEARNED}:
@@ -103,14 +118,12 @@ def headline(frame: LearnFrame, width: int) -> Content:
         parts["batch"] = f"batch {frame.step}/{frame.steps}"
     if frame.tokens_per_second is not None:
         parts["speed"] = figures.rate(frame.tokens_per_second)
-    if frame.seconds_left is not None:
-        parts["left"] = f"{figures.duration(frame.seconds_left)} left"
-    for name in ("tokens", "batch") if frame.place else ():
-        if width - len(_joined(parts)) < _GOOD_TITLE_WIDTH:
-            parts.pop(name, None)
-    facts = _joined(parts)
-    title = fitted(one_line(frame.title), max(width - len(facts), _MIN_TITLE_WIDTH))
-    return Content.assemble((title, "bold"), facts)
+    return parts
+
+
+def _roles(roles: RoleFrame) -> dict[str, str]:
+    """Where among loops and questions it is."""
+    return dict(zip(("stage", "batch"), roles.place, strict=False))
 
 
 def _joined(parts: dict[str, str]) -> str:

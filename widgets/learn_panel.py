@@ -14,6 +14,7 @@ from widgets.gate_heatmap import GateBins, GateHeatmap
 from widgets.learn_frame import LearnFrame, Notice, headline
 from widgets.meter import Meter
 from widgets.plain_text import one_line
+from widgets.role_panel import RolePanel
 from widgets.trend import Point, Tone, Trend
 
 _NOTICE_STYLES: dict[str, str] = {
@@ -33,8 +34,9 @@ _TALL_FROM_HEIGHT = 24
 class LearnPanel(VerticalScroll):
     """Progress, four curves, the guard's words and the gate; or, in words, why there are none.
 
-    Set ``frame`` while learning.  ``notice`` says the state in words; with a notice of
-    kind ``empty`` or ``loading`` the curves are hidden, otherwise they stay as they ended.
+    Where it is learned by questions, what the roles do stands in the place of the curves.
+    Set ``frame`` while learning.  ``notice`` says the state in words; with a notice of kind
+    ``empty`` or ``loading`` the curves are hidden, otherwise they stay as they ended.
     """
 
     DEFAULT_CSS = """
@@ -64,6 +66,7 @@ class LearnPanel(VerticalScroll):
         yield Meter(id="learn-meter")
         yield Static(id="learn-notice")
         yield Static(id="learn-pause")
+        yield RolePanel(id="roles")
         yield Trend("loss", widget_id="trend-loss")
         yield Trend("α", widget_id="trend-alpha")
         yield Trend("held-out", widget_id="trend-held-out")
@@ -107,6 +110,7 @@ class LearnPanel(VerticalScroll):
         self._classes_for(idle, loading)
         self._draw_notice()
         self._draw_words(None if idle else self.frame)
+        self._draw_roles(None if idle else self.frame)
         if self.frame is not None and not idle:
             self._draw_frame(self.frame)
         elif loading:
@@ -142,13 +146,20 @@ class LearnPanel(VerticalScroll):
             if frame.guard:
                 lines = 2 if tall or not frame.paused else 1
                 shown["learn-guard"] = guard_lines.guard_line(frame, width, lines)
-            if frame.objective or frame.retention_loss is not None:
+            if (frame.objective and not frame.roles) or frame.retention_loss is not None:
                 lines = 2 if tall else 1
                 shown["learn-objective"] = guard_lines.objective_line(frame, width, lines)
             if frame.overlaps:
                 shown["overlap"] = guard_lines.overlap_line(frame, width)
         for name, content in shown.items():
             _show(self.query_one(f"#{name}", Static), content)
+
+    def _draw_roles(self, frame: LearnFrame | None) -> None:
+        panel = self.query_one(RolePanel)
+        panel.display = frame is not None and frame.roles is not None
+        if frame is not None and frame.roles is not None:
+            panel.room, panel.live = self.size.height, self.notice is None
+            panel.frame = frame.roles
 
     def _draw_frame(self, frame: LearnFrame) -> None:
         width = self.scrollable_content_region.width

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cl_workbench.messages import EngineFailed, EngineState, LearnBegan, LearnSummary, ModelFacts
+from cl_workbench.screens import role_lines
+from engines.ace.events import AceProgress
 from engines.protocol import GateSnapshot, LearnReport, Overlap, Progress
 from widgets import figures
 from widgets.gate_heatmap import GateBins
@@ -15,6 +17,8 @@ from widgets.ledger_lines import LedgerEntry
 from widgets.trend import Point, bounded
 
 MAX_REASONS = 6
+PLAYBOOK = "playbook"
+"""The objective of a document that was learned by questions to a language model."""
 _MIN_SHARE_TO_EXTRAPOLATE = 0.02
 
 
@@ -62,6 +66,8 @@ def advanced(learned: Learned, progress: Progress) -> Learned:
         learning_rates=_rates(frame, progress.learning_rate),
         overlaps=titled_shares(progress.overlaps) or frame.overlaps,
     )
+    if isinstance(progress, AceProgress):
+        frame = replace(frame, roles=role_lines.advanced(frame.roles, progress))
     return replace(learned, frame=frame, probes=progress.probes)
 
 
@@ -104,6 +110,7 @@ def finished(learned: Learned, report: LearnReport) -> Learned:
         objective=learned.frame.objective or report.objective,  # the former says why, too
         overlaps=titled_shares(report.overlaps) or learned.frame.overlaps,
         paused=False,
+        roles=role_lines.ended(learned.frame.roles),
     )
     return replace(learned, frame=frame)
 
@@ -232,9 +239,13 @@ def _notes(reports: Sequence[LearnReport]) -> tuple[str, ...]:
 
 _WITHOUT_MODEL = "Reading documents still works."
 _NEXT = "c asks about it, b compares before and after, x forgets it."
+_NEXT_OF_ROLES = "c asks about it, B shows the playbook, T what the roles said, x forgets it."
 
 
 def _gain(report: LearnReport) -> str:
+    if report.objective == PLAYBOOK:
+        asked = f"{report.study_items:,} question{'' if report.study_items == 1 else 's'}"
+        return f"{asked} in {report.passes} loop{'' if report.passes == 1 else 's'}"
     if report.loss_before is None and report.chunks:
         return f"{figures.chunks(report.chunks)} to retrieve"
     losses = f"{figures.number(report.loss_before)} → {figures.number(report.loss_after)}"
@@ -253,7 +264,9 @@ def _report_notice(report: LearnReport, held_out_budget: float | None) -> Notice
     if report.gate_open_share is not None:
         read += f", {figures.percent(report.gate_open_share)} of the neurons open"
     heading = f"Learned {report.title} in {figures.duration(report.seconds)}"
-    return Notice("done", heading, (losses, read, *_shortened(report.notes), _NEXT))
+    facts = (f"{losses}, {read}",) if report.objective == PLAYBOOK else (losses, read)
+    next_ = _NEXT_OF_ROLES if report.objective == PLAYBOOK else _NEXT
+    return Notice("done", heading, (*facts, *_shortened(report.notes), next_))
 
 
 def _shortened(lines: tuple[str, ...]) -> tuple[str, ...]:
