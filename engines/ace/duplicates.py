@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from engines.ace.bullet import Bullet
-from engines.ace.playbook import Playbook
 from engines.words import NUMBER_WORDS, STOP_WORDS
 
 DEFAULT_SIMILARITY = 0.85
@@ -56,25 +55,6 @@ def twin_of(text: str, bullets: Sequence[Bullet], threshold: float) -> Twin | No
         if score >= threshold and _may_be_twins(text, bullet.text)
     ]
     return max(found, key=lambda twin: twin.similarity, default=None)
-
-
-def twins(
-    playbook: Playbook, threshold: float = DEFAULT_SIMILARITY
-) -> list[tuple[str, str, float]]:
-    """Pairs of ids within a section that could be merged, with their similarity, closest first."""
-    found: list[tuple[str, str, float]] = []
-    for bullets in playbook.sections.values():
-        texts = [bullet.text for bullet in bullets]
-        if not any(_may_be_twins(a, b) for i, a in enumerate(texts) for b in texts[:i]):
-            continue
-        scores = _cosines(texts, texts)
-        found += [
-            (bullets[j].id, bullets[i].id, scores[i][j])
-            for i in range(len(bullets))
-            for j in range(i)
-            if scores[i][j] >= threshold and _may_be_twins(texts[i], texts[j])
-        ]
-    return sorted(found, key=lambda pair: (-pair[2], pair[0], pair[1]))
 
 
 def _may_be_twins(one: str, other: str) -> bool:

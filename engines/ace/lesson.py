@@ -15,7 +15,7 @@ from engines.ace.outcome import Outcome
 from engines.ace.playbook import Playbook, PlaybookError
 from engines.ace.questions import Pair
 from engines.ace.reading import Unreadable, read_operations
-from engines.ace.review import offer, settle
+from engines.ace.review import enforce, offer, settle
 from engines.ace.revisions import History, Origin, Place
 from engines.ace.roles import (
     Answered,
@@ -119,6 +119,15 @@ class Lesson:
         """An event with one sentence for people, which the trace keeps too."""
         self._note(note=sentence)
         return self.event(message=sentence)
+
+    def within_budget(self) -> Events:
+        """Evict what is over a budget that was lowered; what is held can't be over it."""
+        if self.settings.review == "hold":
+            return
+        kept = enforce(self.history, limits_of(self.settings))
+        self.history = kept.history
+        if kept.outcomes:
+            yield self._told(kept.outcomes)
 
     def learn_from(self, pair: Pair) -> Generator[AceProgress, None, Judgement]:
         """Answer ``pair``, review the answer and patch the playbook; how the first answer was.

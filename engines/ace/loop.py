@@ -125,6 +125,7 @@ class _Course:
             return
         lesson, self.questions = self._lesson, questions
         lesson.at = replace(lesson.at, loops=self._loops)
+        yield from lesson.within_budget()
         yield from self._validated(0)
         for loop in range(1, self._loops + 1):
             yield from self._loop(loop)

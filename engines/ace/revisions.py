@@ -182,14 +182,18 @@ def redoable(history: History) -> Revision | None:
     """The revision that ``redo`` would go to, None if there is none."""
     undone: list[int] = []
     first = len(history.revisions)
-    while first > 0 and history.revisions[first - 1].origin in {"undo", "redo"}:
+    while first > 0 and _is_no_change(history.revisions[first - 1]):
         first -= 1
     for revision in history.revisions[first:]:
         if revision.origin == "undo":
             undone.append(meant(history, revision.number - 1).number)
-        elif undone:
+        elif undone and revision.origin == "redo":
             undone.pop()
     return history.revisions[undone[-1]] if undone else None
+
+
+def _is_no_change(revision: Revision) -> bool:
+    return revision.origin in {"undo", "redo"} or revision.is_silent
 
 
 def undo(history: History, *, at: str | None = None, note: str = "") -> History:
@@ -252,12 +256,6 @@ def scored(history: History, number: int, score: float) -> History:
     revisions = list(history.revisions)
     revisions[number] = replace(revision, score=float(score))
     return History(tuple(revisions), history.playbook)
-
-
-def best(history: History) -> Revision | None:
-    """The revision with the best score, the earliest of equals; None if none has one."""
-    known = [(r.score, -r.number, r) for r in history.revisions if r.score is not None]
-    return max(known, key=lambda found: found[:2])[2] if known else None
 
 
 def _restored(

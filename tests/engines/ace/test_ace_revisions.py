@@ -12,7 +12,6 @@ from engines.ace.playbook import PlaybookError
 from engines.ace.review import enforce, offer, pending, settle
 from engines.ace.revisions import (
     History,
-    best,
     branch,
     redo,
     redoable,
@@ -78,6 +77,14 @@ def test_a_change_after_an_undo_ends_the_redo(history):
     assert undo(gone_on).playbook == history.playbook_at(2)
 
 
+def test_what_changed_nothing_after_an_undo_does_not_end_the_redo(history):
+    refused = changed(undo(history), Remove("other-00099"))
+    assert redo(refused).playbook == history.playbook
+    again = changed(undo(refused), Remove("other-00099"))
+    assert redo(redo(again)).playbook == history.playbook
+    assert undo(redo(redo(again))).playbook == history.playbook_at(2)
+
+
 def test_undo_ends_at_the_beginning(history):
     back = undo(undo(undo(history)))
     assert back.playbook.bullets == ()
@@ -121,10 +128,10 @@ def test_what_the_budget_drove_out_comes_back_by_undo(history):
     assert enforce(smaller.history, limits).history is smaller.history
 
 
-def test_the_best_score_is_found(history):
-    marked = scored(scored(scored(history, 1, 0.5), 2, 0.75), 3, 0.75)
-    assert best(marked).number == 2
-    assert best(history) is None
+def test_a_score_is_written_down_beside_what_it_was_measured_of(history):
+    marked = scored(history, 2, 0.75)
+    assert [revision.score for revision in marked.revisions] == [None, None, 0.75, None]
+    assert marked.playbook == history.playbook
     with pytest.raises(PlaybookError, match="from 0 to 1"):
         scored(history, 1, float("nan"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engines.ace.applying import apply
-from engines.ace.duplicates import twin_of, twins
+from engines.ace.duplicates import twin_of
 from engines.ace.golds import copied_gold, is_checkable
 from engines.ace.operations import Add
 from engines.ace.playbook import Playbook
@@ -173,12 +173,3 @@ def test_texts_that_say_different_things_are_no_twins(one, other):
 )
 def test_texts_that_say_the_same_are_twins(one, other):
     assert twin_of(one, _bullets("Something else here.", other), 0.85).id == "other-00002"
-
-
-def test_pairs_that_could_be_merged_are_listed():
-    texts = ("Check the units of both figures.", "Read it.", "Check the units of both figures")
-    first = apply(Playbook(), [Add("other", text) for text in texts[:2]]).playbook
-    near = apply(first, [Add("other", "Check the units of both the figures.")], person=True)
-    found = twins(near.playbook, 0.6)
-    assert [pair[:2] for pair in found] == [("other-00001", "other-00003")]
-    assert twins(Playbook()) == []

@@ -290,6 +290,15 @@ def test_the_playbook_keeps_within_its_budget():
     assert any(o.by == "budget" for r in result.history.revisions for o in r.outcomes)
 
 
+def test_a_budget_that_was_lowered_holds_from_the_first_question_on():
+    model = ScriptedRoles()
+    before = started("Sum = a + b", "Ratio = a / b", "Margin = profit / revenue")
+    _, events = learned(model, history=before, settings=AceSettings(loops=1, playbook_budget=40))
+    assert about_tokens(block(model.asked[0], "playbook")) <= 40
+    assert events[0].outcomes[0].by == "budget"
+    assert len(before.playbook.bullets) == 3
+
+
 def test_a_huge_question_is_refused_and_the_others_go_on():
     huge = Pair("word " * 50_000, ("5.0",))
     model = ScriptedRoles(context_tokens=4000, curator=curates(add(RULE)))
