@@ -192,9 +192,13 @@ def _new_bullet(playbook: Playbook, add: Add, patch: _Patch) -> Bullet:
 
 
 def _id_for(playbook: Playbook, section: str, wanted: str) -> str:
-    """``wanted`` if it fits the section and no bullet ever had its number, else the next."""
+    """``wanted`` if it fits the section and no bullet ever had its number, else the next.
+
+    A number that leaves few to come is not taken from elsewhere.
+    """
     parts = id_parts(wanted)
-    if parts is None or parts[1] < playbook.next_number or bullet_id(section, parts[1]) != wanted:
+    free = range(playbook.next_number, MAX_NUMBER // 2)
+    if parts is None or parts[1] not in free or bullet_id(section, parts[1]) != wanted:
         return playbook.new_id(section)
     return wanted
 

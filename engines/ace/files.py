@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,11 @@ def _changing(folder: Path) -> Iterator[None]:
 
 
 def _refuse_missing(path: Path, name: str) -> None:
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise PlaybookError(f"Can't read {path}: {error.strerror}.") from error
+    if not there:
         raise PlaybookError(
             f"There is no playbook '{name}': `cl-workbench playbook list` shows what there is."
         )
@@ -237,21 +242,31 @@ def _damaged(path: Path, name: str) -> PlaybookError:
 
 
 def _described(path: Path) -> SavedPlaybook:
-    size = path.lstat().st_size
+    size = 0
     try:
+        size = path.lstat().st_size
         manifest = _manifest(path, path.stem)
         history = _history(path, path.stem, manifest)
         saved_at = manifest.get("saved_at")
     except PlaybookError as error:
         return SavedPlaybook(path.stem, size, fault=str(error))
+    except OSError as error:
+        return SavedPlaybook(path.stem, size, fault=f"Can't read {path}: {error.strerror}.")
     return SavedPlaybook(
         path.stem,
         size,
-        saved_at if isinstance(saved_at, str) else None,
+        _time(saved_at),
         len(history.playbook.bullets),
         len(history.revisions),
         len(pending(history)),
     )
+
+
+def _time(value: object) -> str | None:
+    try:
+        return datetime.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        return None
 
 
 def _is_ours(path: Path) -> bool:

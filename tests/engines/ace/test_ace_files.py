@@ -247,6 +247,14 @@ def test_an_import_into_a_full_playbook_gives_new_ids(history):
     assert back.playbook.get("formula-00001").text == "Turnover = cost / inventory"
 
 
+def test_an_id_from_elsewhere_never_uses_up_the_numbers():
+    imported = read_text(
+        "## formulas\n- [formula-999999999] helpful=2 harmful=0 :: Margin = a / b\n"
+    )
+    [bullet] = import_into(History.start(), imported).history.playbook.bullets
+    assert (bullet.id, bullet.helpful) == ("formula-00001", 2)
+
+
 def test_a_playbook_file_of_ones_own_is_imported(tmp_path, history):
     path = save(tmp_path, "mine", history)
     back = import_into(History.start(), read_file(path)).history
@@ -295,3 +303,11 @@ def test_what_holds_no_bullet_is_refused(tmp_path, content):
         read_file(path)
     with pytest.raises(PlaybookError):
         read_file(tmp_path / "missing.md")
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "yesterday\n\x1b[31m", 5, None])
+def test_a_time_that_is_none_is_not_listed(tmp_path, history, odd):
+    path = save(tmp_path, "mine", history)
+    _edited(path, lambda manifest: manifest.update(saved_at=odd))
+    [saved] = listing(tmp_path)
+    assert (saved.saved_at, saved.fault) == (None, None)
