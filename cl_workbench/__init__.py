@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, Any
 from cl_workbench.version import __version__
 
 if TYPE_CHECKING:
+    from engines.ace.engine import AceEngine
+    from engines.ace.questions import Pair, read_pairs
+    from engines.ace.settings import AceSettings
     from engines.host import ModelHost
     from engines.jitrl.full import JitRLFullEngine
     from engines.jitrl.mvp import JitRLMVPEngine
     from engines.jitrl.settings import JitRLFullSettings, JitRLMVPSettings, PassageSettings
+    from engines.language_models.addresses import Endpoint
+    from engines.language_models.local import LocalModel
+    from engines.language_models.ollama import Ollama
+    from engines.language_models.openai_server import OpenAIServer
     from engines.protocol import (
         CheckpointError,
         Document,
@@ -36,9 +43,12 @@ if TYPE_CHECKING:
     from engines.ttt.settings import TTTSettings
 
 __all__ = [
+    "AceEngine",
+    "AceSettings",
     "CheckpointError",
     "Document",
     "DocumentError",
+    "Endpoint",
     "Engine",
     "EngineError",
     "GateSnapshot",
@@ -47,8 +57,12 @@ __all__ = [
     "JitRLMVPEngine",
     "JitRLMVPSettings",
     "LearnReport",
+    "LocalModel",
     "ModelError",
     "ModelHost",
+    "Ollama",
+    "OpenAIServer",
+    "Pair",
     "Passage",
     "PassageSettings",
     "Piece",
@@ -59,17 +73,26 @@ __all__ = [
     "TTTSettings",
     "Turn",
     "__version__",
+    "read_pairs",
 ]
 
 _ELSEWHERE = {
+    "AceEngine": "engines.ace.engine",
+    "AceSettings": "engines.ace.settings",
+    "Endpoint": "engines.language_models.addresses",
     "JitRLFullEngine": "engines.jitrl.full",
     "JitRLFullSettings": "engines.jitrl.settings",
     "JitRLMVPEngine": "engines.jitrl.mvp",
     "JitRLMVPSettings": "engines.jitrl.settings",
+    "LocalModel": "engines.language_models.local",
     "ModelHost": "engines.host",
+    "Ollama": "engines.language_models.ollama",
+    "OpenAIServer": "engines.language_models.openai_server",
+    "Pair": "engines.ace.questions",
     "PassageSettings": "engines.jitrl.settings",
     "TTTEngine": "engines.ttt.engine",
     "TTTSettings": "engines.ttt.settings",
+    "read_pairs": "engines.ace.questions",
 }
 
 

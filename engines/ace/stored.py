@@ -55,6 +55,7 @@ def write(folder: Path, engine: str, model: str, settings: AceSettings, state: S
         "saved_at": now(),
         "settings": dataclasses.asdict(settings),
         "documents": rows,
+        "revisions": len(state.history.revisions) - 1,
     }
     revisions = [revision_row(revision) for revision in state.history.revisions]
     parts = {entry.report.id: _tensors(_book(state, entry)) for entry in state.entries}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from engines.language_models.addresses import Endpoint
@@ -64,7 +64,12 @@ class ServedHost:
         )
         model = _chosen(choice, found)
         kind = f"{found.server} {found.version}".strip()
-        return cls(_asked(choice, model), f"it answers at {endpoint.address} ({kind})")
+        told = next((m.context_tokens for m in found.models if m.name == model), None)
+        room = min(choice.context_tokens, told or choice.context_tokens)
+        return cls(
+            _asked(replace(choice, context_tokens=room), model),
+            f"it answers at {endpoint.address} ({kind})",
+        )
 
     @property
     def name(self) -> str:
@@ -84,9 +89,7 @@ class ServedHost:
         """
         if not turns or turns[-1].role != "user":
             raise EngineError("There is no question to answer: end with one.")
-        request = Request(
-            tuple(turns), sampling.max_new_tokens, sampling.temperature, sampling.seed
-        )
+        request = Request.of(turns, sampling)
         with closing(self.language_model.stream(request)) as writing:
             for chunk in writing:
                 yield Piece(chunk.text, tokens=1 if chunk.text or chunk.thinking else 0)
