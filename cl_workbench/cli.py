@@ -24,10 +24,12 @@ from cl_workbench.commands.ledger import ledger
 from cl_workbench.commands.models import models
 from cl_workbench.commands.options import PROGRAM, Workspace, shared_options
 from cl_workbench.commands.overlap import overlap
+from cl_workbench.commands.playbook import playbook
 from cl_workbench.commands.rate import rate
 from cl_workbench.commands.recall import recall
 from cl_workbench.commands.retrieve import retrieve
 from cl_workbench.commands.run import run_workbench
+from cl_workbench.commands.servers import servers
 from cl_workbench.commands.study import study
 from cl_workbench.commands.validate import validate
 from cl_workbench.logs import start_logging, stop_logging, without_secrets
@@ -78,8 +80,8 @@ def cli(context: click.Context, fresh: bool, engine: str | None) -> int | None:
 
 
 for _command in (
-    learn, study, overlap, ask, rate, retrieve, ledger, recall, checkpoints, history,
-    models, config, validate,
+    learn, study, overlap, ask, rate, retrieve, ledger, recall, playbook, checkpoints, history,
+    models, servers, config, validate,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from cl_workbench.terminal_text import one_line
+from engines.ace.events import AceProgress
+from engines.decoding import counted
 from engines.protocol import Overlap, Progress
 
 
@@ -30,11 +32,37 @@ def learning_detail(event: Progress) -> str:
 
     As in ``loss 2.31  held-out +0.4 % (budget 1 %)  38/40 answers kept  812 tokens/s``.
     """
+    if isinstance(event, AceProgress):
+        return _playbook_detail(event)
     parts = [
         None if event.loss is None else f"loss {event.loss:.2f}",
         _held_out(event),
         answers_kept(event.answers_kept, event.answers_probed),
         None if event.tokens_per_second is None else f"{event.tokens_per_second:.0f} tokens/s",
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def learning_stage(event: Progress) -> str:
+    """What is being done, as in ``loop 2 of 3, question 4 of 12``."""
+    if not isinstance(event, AceProgress) or not event.question:
+        return event.stage
+    if event.purpose == "learning":
+        return f"loop {event.loop} of {event.loops}, question {event.question} of {event.questions}"
+    return f"{event.purpose} {event.question} of {event.questions}"
+
+
+def _playbook_detail(event: AceProgress) -> str:
+    before, after = event.validation_before, event.validation
+    validation = None
+    if before is not None and after is not None:
+        validation = f"validation {100 * before:.0f} → {100 * after:.0f} %"
+    parts = [
+        event.role or None,
+        None if event.score is None else f"{100 * event.score:.0f} % right",
+        validation,
+        counted(event.bullets, "bullet"),
+        f"{event.spent_tokens:,} tokens" if event.spent_tokens else None,
     ]
     return "  ".join(part for part in parts if part)
 

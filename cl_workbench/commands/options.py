@@ -105,7 +105,14 @@ def checkpoint_names(home: Home) -> tuple[str, ...]:
     return tuple(sorted(manifest.parent.name for manifest in home.checkpoints.glob("*/*.json")))
 
 
+def playbook_names(home: Home) -> tuple[str, ...]:
+    """The names of the playbooks in ``home``."""
+    files = home.playbooks.glob("*.json")
+    return tuple(sorted(file.stem for file in files if not file.name.startswith(".")))
+
+
 CHECKPOINT = NameType("checkpoint name", checkpoint_names)
+PLAYBOOK = NameType("playbook name", playbook_names)
 PROFILE = NameType("profile name", profile_names)
 
 

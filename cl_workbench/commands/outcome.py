@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cl_workbench.commands.figures import answers_kept, relative_change, signed_percent
+from cl_workbench.commands.tally import PlaybookOutcome
 from cl_workbench.terminal_text import one_line
 from engines.decoding import counted
 from engines.documents import UnreadableDocument
@@ -40,7 +41,11 @@ REPORTED = (
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the documents so far."""
+    """What became of the documents so far.
+
+    ``playbook`` is there if the engine keeps one; ``practised`` if it learned from questions
+    alone.
+    """
 
     engine: str
     model: str | None = None
@@ -50,21 +55,30 @@ class Outcome:
     saved: str | None = None
     save_error: str | None = None
     seconds: float = 0.0
+    playbook: PlaybookOutcome | None = None
+    practised: bool = False
 
     @property
     def exit_code(self) -> int:
         """130 if interrupted, 1 if a document or the saving failed, else 0."""
-        return 130 if self.interrupted else int(bool(self.failed or self.save_error))
+        faults = self.playbook.faults if self.playbook is not None else []
+        return 130 if self.interrupted else int(bool(self.failed or self.save_error or faults))
 
     def record(self) -> dict[str, Any]:
-        """The object that ``--json`` prints; ``save_error`` is there only if saving failed."""
-        record = {
+        """The object that ``--json`` prints.
+
+        ``playbook`` is there only with an engine that keeps one, ``save_error`` only if saving
+        failed.
+        """
+        record: dict[str, Any] = {
             "engine": self.engine,
             "model": self.model,
             "seconds": round(self.seconds, 3),
             "documents": [_reported(report) for report in self.learned],
             "failed": [{"path": f.path, "reason": f.reason} for f in self.failed],
         }
+        if self.playbook is not None:
+            record["playbook"] = self.playbook.record()
         return record | ({"save_error": self.save_error} if self.save_error else {})
 
 
@@ -77,9 +91,12 @@ def summarise(outcome: Outcome) -> None:
     saved = f", saved as {outcome.saved}" if outcome.saved else ""
     if outcome.save_error:
         saved = ", but not saved"
-    click.echo(
-        f"Learned {len(outcome.learned)} of {total}{with_model} in {outcome.seconds:.1f} s{saved}."
-    )
+    what = f"Learned {len(outcome.learned)} of {total}"
+    if outcome.practised and not outcome.learned:
+        what = "Practised on questions alone"
+    for line in outcome.playbook.lines() if outcome.playbook is not None else ():
+        click.echo(line)
+    click.echo(f"{what}{with_model} in {outcome.seconds:.1f} s{saved}.")
     if outcome.failed:
         paths = ", ".join(one_line(failure.path) for failure in outcome.failed)
         click.echo(f"Not learned: {paths}")

@@ -61,10 +61,13 @@ def check_free(workspace: Workspace, name: str, save: str | None) -> None:
     )
 
 
-def engine_of(workspace: Workspace, saved: str | None, asked: str | None) -> str:
+def engine_of(
+    workspace: Workspace, saved: str | None, asked: str | None, playbook: str | None = None
+) -> str:
     """The engine to open ``saved`` with: the one ``asked`` for, else the one that saved it.
 
-    Where nothing is opened either, it is the first there is.
+    Where nothing is opened either, it is the one that keeps a ``playbook`` if that is named,
+    else the first there is.
 
     Raises:
         CheckpointError: if the checkpoint can't be read.
@@ -73,7 +76,7 @@ def engine_of(workspace: Workspace, saved: str | None, asked: str | None) -> str
     if asked is not None:
         return asked
     if saved is None:
-        return assembly.engine_names()[0]
+        return assembly.engine_names()[0] if playbook is None else assembly.ACE
     from engines.checkpoints import read_manifest
 
     manifest = read_manifest(workspace.home.checkpoint(saved))

@@ -15,7 +15,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def setting_option(flag: str, key: str, meaning: str) -> Callable[[F], F]:
-    """The option ``flag`` that sets the setting ``key``, with the choices that it has."""
+    """The option ``flag`` that sets the setting ``key``, within what that allows."""
+    setting = BY_KEY[key]
+    allowed: click.ParamType[Any] = click.Choice(setting.choices)
+    if setting.kind == "whole":
+        allowed = click.IntRange(_bound(setting.low), _bound(setting.high))
 
     def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value is not None:
@@ -24,11 +28,22 @@ def setting_option(flag: str, key: str, meaning: str) -> Callable[[F], F]:
 
     return click.option(
         flag,
-        type=click.Choice(BY_KEY[key].choices),
+        type=allowed,
+        metavar="N" if setting.kind == "whole" else None,
         help=f"{meaning} Short for --set {key}=….",
         expose_value=False,
         callback=keep,
     )
+
+
+def _bound(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def given(context: click.Context, *names: str) -> tuple[str, ...]:
+    """Those of these options that were written on the command line."""
+    written = click.core.ParameterSource.COMMANDLINE
+    return tuple(name for name in names if context.get_parameter_source(name) is written)
 
 
 objective_option = setting_option(
@@ -36,6 +51,10 @@ objective_option = setting_option(
 )
 guard_option = setting_option(
     "--guard", "guard.action", "What follows when learning costs more than its budget."
+)
+loops_option = setting_option("--loops", "ace.loops", "How often ace goes through all questions.")
+review_option = setting_option(
+    "--review", "ace.review", "Whether ace changes its playbook at once or waits for a person."
 )
 engine_option = click.option(
     "--engine",
