@@ -12,9 +12,15 @@ from cl_workbench import assembly
 from cl_workbench.commands.answering import Answerer, Asking, Condition
 from cl_workbench.commands.conditions import ALPHAS, STRENGTHS, conditions
 from cl_workbench.commands.console import json_output, progress_display
-from cl_workbench.commands.options import CHECKPOINT, Workspace, shared_options
+from cl_workbench.commands.options import CHECKPOINT, PLAYBOOK, Workspace, shared_options
 from cl_workbench.commands.questions import asked_questions
-from cl_workbench.commands.session import engine_of, open_engine, open_host, require_checkpoint
+from cl_workbench.commands.session import (
+    engine_of,
+    kept_playbook,
+    open_engine,
+    open_host,
+    require_checkpoint,
+)
 from cl_workbench.commands.shortcuts import engine_option
 
 if TYPE_CHECKING:
@@ -36,6 +42,11 @@ BASE = "base"
 )
 @engine_option
 @click.option("--load", type=CHECKPOINT, help="Answer from a saved checkpoint.")
+@click.option(
+    "--playbook",
+    type=PLAYBOOK,
+    help="Answer with this playbook of ace in view, in the place of the checkpoint's own.",
+)
 @click.option(
     "--alpha",
     type=ALPHAS,
@@ -77,6 +88,7 @@ def ask(
     file: Path | None,
     engine: str | None,
     load: str | None,
+    playbook: str | None,
     alpha: tuple[float, ...],
     strength: tuple[float, ...],
     without: tuple[str, ...],
@@ -86,19 +98,22 @@ def ask(
 ) -> int:
     """Ask one or more questions and stream the answers; quote each question."""
     _check_base(base, alpha, strength, leaves_out=bool(without) or knock_out)
+    if base and playbook is not None:
+        raise click.UsageError("--base is the model with no playbook in view: leave out one.")
     workspace.start_log()
     settings = workspace.settings
     asked = asked_questions(questions, file, settings)
     if not base:
         require_checkpoint(workspace, load)
+    name = engine_of(workspace, None if base else load, engine, playbook)
+    history = kept_playbook(workspace, playbook, name)
     with json_output() if as_json else nullcontext() as emit:
         with progress_display() as display:
-            name = engine_of(workspace, None if base else load, engine)
             host = open_host(workspace, display, name)
             if base:
                 answerer, compared = _base(host, settings), [Condition()]
             else:
-                learned = open_engine(workspace, name, host, load)
+                learned = open_engine(workspace, name, host, load, history)
                 answerer = _learned(learned, host, settings)
                 compared = conditions(
                     learned, without, knock_out=knock_out, alphas=alpha, strengths=strength

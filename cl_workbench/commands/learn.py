@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from cl_workbench import assembly
-from cl_workbench.commands.console import Emit, json_output, progress_display
+from cl_workbench.commands.console import json_output, progress_display
 from cl_workbench.commands.interrupts import Interrupts
 from cl_workbench.commands.lesson import Lesson
 from cl_workbench.commands.options import CHECKPOINT, PLAYBOOK, Workspace, shared_options
 from cl_workbench.commands.outcome import Outcome, summarise
-from cl_workbench.commands.overlap import foreseen, overlap_line
 from cl_workbench.commands.playbook_learning import AceChoices, PlaybookKeeper
-from cl_workbench.commands.reading import path_of, read_documents, tell_failure
+from cl_workbench.commands.preview import previewed, tell_preview
+from cl_workbench.commands.reading import read_documents, tell_failure
 from cl_workbench.commands.session import engine_of, open_engine, open_host, require_checkpoint
 from cl_workbench.commands.shortcuts import (
     engine_option,
@@ -35,18 +35,14 @@ from cl_workbench.home import made
 from cl_workbench.terminal_text import one_line
 from engines.abilities import Studies
 from engines.ace.questions import Pair
-from engines.decoding import counted
 from engines.documents import UnreadableDocument
-from engines.protocol import Document, Engine, EngineError, Overlap
+from engines.protocol import Document, Engine, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cl_workbench.commands.console import ProgressDisplay
     from engines.ace.engine import AceEngine
     from engines.ace.revisions import History
-
-Previewed = tuple[Document, tuple[Overlap, ...] | None]
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +120,8 @@ def learn(
         if save is not None:
             made(workspace.home.checkpoints)
         if dry_run:
-            _preview(_previewed(workspace, documents, outcome, load), outcome, emit)
+            found = previewed(workspace, documents, outcome, load)
+            tell_preview(found, outcome, emit, 0 if paths else len(questions))
             return outcome.exit_code
         if documents or not paths:
             practice = () if paths else questions
@@ -252,50 +249,3 @@ def _save(engine: Engine, folder: Path, outcome: Outcome) -> None:
         return
     outcome.save_error = fault
     click.echo(f"Not saved: {one_line(fault)}", err=True)
-
-
-def _previewed(
-    workspace: Workspace, documents: Sequence[Document], outcome: Outcome, load: str | None
-) -> list[Previewed]:
-    """What each document would disturb; None where there is nothing to compare it with."""
-    if load is None or not documents:
-        return [(document, None) for document in documents]
-    with progress_display() as display:
-        opened = _opened(workspace, outcome.engine, display, load)
-        found, failed = foreseen(opened, documents, display)
-    outcome.failed += failed
-    return [*found]
-
-
-def _opened(workspace: Workspace, name: str, display: ProgressDisplay, load: str | None) -> Engine:
-    return open_engine(workspace, name, open_host(workspace, display, name), load)
-
-
-def _preview(found: Sequence[Previewed], outcome: Outcome, emit: Emit | None) -> None:
-    """Say what would be learned: characters, as to count tokens takes a model."""
-    if emit:
-        entries = [_entry(document, overlaps) for document, overlaps in found]
-        failed = [{"path": f.path, "reason": f.reason} for f in outcome.failed]
-        emit({"would_learn": entries, "failed": failed})
-        return
-    for document, overlaps in found:
-        size = f"{len(document.text):,} characters"
-        items = f"  {counted(len(document.study), 'study item')}" if document.study else ""
-        click.echo(one_line(f"{path_of(document)}  {document.title}") + f"  {size}{items}")
-        if overlaps is not None:
-            click.echo(f"  {overlap_line(overlaps)}")
-    click.echo(f"{len(found)} would be learned, {len(outcome.failed)} can't be.")
-
-
-def _entry(document: Document, overlaps: tuple[Overlap, ...] | None) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "id": document.id,
-        "path": document.path,
-        "title": document.title,
-        "characters": len(document.text),
-    }
-    if document.study:
-        entry["study_items"] = len(document.study)
-    if overlaps is not None:
-        entry["overlaps"] = [asdict(overlap) for overlap in overlaps]
-    return entry

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cl_workbench.assembly import ACE
 from cl_workbench.commands.new_file import check_new, write_new
+from cl_workbench.commands.session import require_ace
 from cl_workbench.commands.tally import PlaybookOutcome, Tally
 from cl_workbench.home import made
 from cl_workbench.terminal_text import one_line
@@ -64,14 +64,6 @@ class AceChoices:
         folder = made(workspace.home.playbooks)
         there = files.path_of(folder, self.playbook).exists()
         return files.load(folder, self.playbook) if there else None
-
-
-def require_ace(option: str, engine: str) -> None:
-    """Refuse ``option`` with another engine than ACE.  Raises ``UsageError``."""
-    if engine != ACE:
-        raise click.UsageError(
-            f"{option} is for the engine ace, not for {engine}: add --engine ace, or leave it out."
-        )
 
 
 @dataclass(slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+import click
 
 from cl_workbench import assembly
 from cl_workbench.commands.options import Workspace
@@ -10,6 +12,8 @@ from engines.protocol import CheckpointError, EngineError
 
 if TYPE_CHECKING:
     from cl_workbench.commands.console import ProgressDisplay
+    from engines.ace.engine import AceEngine
+    from engines.ace.revisions import History
     from engines.host import ModelHost
     from engines.language_models.served import ServedHost
     from engines.protocol import Engine
@@ -24,13 +28,45 @@ def open_host(
 
 
 def open_engine(
-    workspace: Workspace, name: str, host: ModelHost | ServedHost, saved: str | None
+    workspace: Workspace,
+    name: str,
+    host: ModelHost | ServedHost,
+    saved: str | None,
+    history: History | None = None,
 ) -> Engine:
-    """A fresh engine, or the one saved under the name ``saved``."""
+    """A fresh engine, or the one saved under the name ``saved``.
+
+    Its playbook becomes that of ``history``, if there is one.
+    """
     engine = assembly.build_engine(name, host, workspace.settings)
     if saved is not None:
         engine.load(workspace.home.checkpoint(saved))
+    if history is not None:
+        cast("AceEngine", engine).history = history
     return engine
+
+
+def kept_playbook(workspace: Workspace, name: str | None, engine: str) -> History | None:
+    """The playbook ``name`` for ``engine``, read before a model is loaded for it.
+
+    Raises:
+        UsageError: if the engine keeps none.
+        PlaybookError: if there is none of that name, or it can't be read.
+    """
+    if name is None:
+        return None
+    require_ace("--playbook", engine)
+    from engines.ace import files
+
+    return files.load(workspace.home.playbooks, name)
+
+
+def require_ace(option: str, engine: str) -> None:
+    """Refuse ``option`` with another engine than ACE.  Raises ``UsageError``."""
+    if engine != assembly.ACE:
+        raise click.UsageError(
+            f"{option} is for the engine ace, not for {engine}: add --engine ace, or leave it out."
+        )
 
 
 def require_checkpoint(workspace: Workspace, name: str | None) -> None:
