@@ -1,7 +1,9 @@
 """The hypernetworks published as ``SakanaAI/doc-to-lora``: by name, from a folder, converted.
 
 A published file is a pickle.  It is read once, through ``unpickling``, and kept as
-safetensors with a JSON configuration; from then on the pickle isn't opened again.
+safetensors with a JSON configuration; from then on the pickle isn't opened again.  The
+tests read files of the published structure at reduced dimensions; the published files
+themselves could not be fetched where this was written, and have not been run.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from engines.doc2lora.affixes import Affixes
 from engines.doc2lora.config import TARGET, HypernetworkConfig, published_scaling
 from engines.doc2lora.published_names import check_finite, our_weights
 from engines.doc2lora.unpickling import read_pickled
-from engines.protocol import CheckpointError
+from engines.model_store import Report
+from engines.protocol import CheckpointError, EngineError
 
 REPOSITORY = "SakanaAI/doc-to-lora"
 BIN = "pytorch_model.bin"
@@ -36,27 +39,32 @@ _HEADS, _KV_HEADS, _HEAD_DIM, _FACTOR = 16, 4, 128, 4
 _BESIDE = ("base_model_name_or_path", "hypernet_config", "ctx_encoder_args")
 
 
-def obtain(name: str, cache: Path, *, folder: Path | None = None) -> Path:
+def obtain(
+    name: str, cache: Path, *, folder: Path | None = None, report: Report | None = None
+) -> Path:
     """The folder of a published hypernetwork, converted at most once into ``cache``.
 
     Args:
         name: ``SakanaAI/doc-to-lora:gemma_demo``, its last part alone, or the path of a
             ``pytorch_model.bin`` or of a folder with one.
         cache: where converted hypernetworks are kept.
-        folder: a local copy of the repository, looked into before the hub is asked.
+        folder: a local copy of the repository, looked into instead of the hub.
+        report: told what is being done and the share (0..1) that is; raising there cancels.
 
     Raises:
         CheckpointError: if it can't be found, fetched, read, or isn't of this structure.
     """
-    source = find(name, folder)
+    tell = report or (lambda text, share: None)
+    source = find(name, folder, tell)
     target = cache / _short(name, source)
     origin = {"name": name, "bytes": source.stat().st_size, "mtime": source.stat().st_mtime_ns}
     if not _is_converted(target, origin):
+        tell(f"converting {name}", None)
         convert(source, target, origin=origin)
     return target
 
 
-def find(name: str, folder: Path | None = None) -> Path:
+def find(name: str, folder: Path | None = None, report: Report | None = None) -> Path:
     """The file of a published hypernetwork: a local one, else that of the hub's cache or the hub.
 
     Raises:
@@ -80,7 +88,7 @@ def find(name: str, folder: Path | None = None) -> Path:
                 "fetch it from the hub."
             )
         return found
-    return _from_hub(f"{part}/{BIN}")
+    return _from_hub(f"{part}/{BIN}", report or (lambda text, share: None))
 
 
 def convert(source: Path, target: Path, *, origin: Mapping[str, Any] | None = None) -> None:
@@ -188,20 +196,33 @@ def _check_form(base_model: str, hypernet: Any, reader: Any) -> None:
         )
 
 
-def _from_hub(file: str) -> Path:
-    from huggingface_hub import hf_hub_download
+def _from_hub(file: str, report: Report) -> Path:
+    from huggingface_hub import snapshot_download
 
-    from engines.hub_models import hub_cache, is_offline
+    from engines import hub_models
     from engines.transformers_calls import first_sentence
 
-    settings: dict[str, Any] = {"cache_dir": hub_cache(), "local_files_only": is_offline()}
+    settings: dict[str, Any] = {
+        "cache_dir": hub_models.hub_cache(),
+        "local_files_only": hub_models.is_offline(),
+        "allow_patterns": [file],
+        "tqdm_class": hub_models._byte_counter(f"{REPOSITORY}/{file}", report),
+    }
     try:
-        return Path(hf_hub_download(REPOSITORY, file, **settings))
+        found = Path(str(snapshot_download(REPOSITORY, **settings))) / file
+    except EngineError:
+        raise
     except Exception as error:  # the client's own error types differ between its versions
         raise CheckpointError(
             f"{file} could not be fetched from {REPOSITORY} ({first_sentence(error)}): check the "
             "network, or fetch the file elsewhere and give its folder."
         ) from error
+    if not found.is_file():
+        raise CheckpointError(
+            f"{REPOSITORY} has no {file} on the hub or in its cache: fetch the file elsewhere and "
+            "give its folder."
+        )
+    return found
 
 
 def _after_colon(name: str) -> str:

@@ -113,13 +113,15 @@ def read_document(
     network: Hypernetwork,
     chunks: Sequence[Sequence[int]],
     *,
+    chunks_at_once: int | None = None,
     state_bytes: int = STATE_BYTES,
 ) -> Iterator[ChunkRead | GeneratedLora]:
     """Read chunk after chunk; the last event is the document's ``GeneratedLora``.
 
-    As many chunks are read together as their hidden states fit into ``state_bytes``, and the
-    states are freed once the perceiver has read them, so memory grows with the number of
-    chunks by their LoRAs alone.  Closing the iterator stops between two batches.
+    Up to ``chunks_at_once`` chunks are read together (None means one on a CPU, where more are
+    no faster, and 64 elsewhere), fewer if their hidden states wouldn't fit into
+    ``state_bytes``.  States are freed once the perceiver has read them, so memory grows with
+    the number of chunks by their LoRAs alone.  Closing the iterator stops between batches.
 
     Raises:
         DocumentError: if a chunk is longer than the model can read.
@@ -129,7 +131,10 @@ def read_document(
     around = len(network.config.affixes)
     made: list[GeneratedLora] = []
     device = model.get_input_embeddings().weight.device
-    for batch in _batches(network.config, chunks, state_bytes, model.dtype.itemsize):
+    at_once = chunks_at_once or (1 if device.type == "cpu" else MAX_CHUNKS)
+    per_chunk = network.config.layers * max(map(len, chunks)) * network.config.hidden
+    fitting = state_bytes // (per_chunk * model.dtype.itemsize)
+    for batch in _batches(chunks, max(1, min(at_once, fitting))):
         began = _now(device)
         states, mask = _states(model, batch, device)
         read = _now(device)
@@ -165,12 +170,7 @@ def layers_at_once(config: HypernetworkConfig, tokens: int, state_bytes: int = S
     return max(1, min(config.layers, state_bytes // (4 * widths * tokens)))
 
 
-def _batches(
-    config: HypernetworkConfig, chunks: Sequence[Sequence[int]], state_bytes: int, item: int
-) -> Iterator[Sequence[Sequence[int]]]:
-    longest = max(map(len, chunks))
-    per_chunk = config.layers * longest * config.hidden * item
-    size = max(1, state_bytes // per_chunk)
+def _batches(chunks: Sequence[Sequence[int]], size: int) -> Iterator[Sequence[Sequence[int]]]:
     for start in range(0, len(chunks), size):
         yield chunks[start : start + size]
 

@@ -171,8 +171,8 @@ def test_each_chunk_is_told_as_it_is_read():
 def test_batches_give_what_single_chunks_give():
     model = tiny_model()
     network = small_network(model)
-    _, together = _read(model, network)
-    _, single = _read(model, network, state_bytes=1)
+    _, together = _read(model, network, chunks_at_once=64)
+    _, single = _read(model, network)
     torch.testing.assert_close(together.a, single.a, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(together.b, single.b, atol=1e-5, rtol=1e-4)
 
@@ -196,7 +196,9 @@ def test_memory_is_bounded_by_batches_of_chunks_and_layers():
     chunk = 4 * (40 + len(network.config.affixes)) * 32 * 4
     for factor in (1, 3):
         network.seen, network.layers_seen = [], []
-        _, made = _read(model, network, text=TEXT * 3, state_bytes=factor * chunk)
+        _, made = _read(
+            model, network, text=TEXT * 3, chunks_at_once=64, state_bytes=factor * chunk
+        )
         assert all(size <= factor * chunk for _, size in network.seen)
         assert max(count for count, _ in network.seen) == factor
         assert sum(count for count, _ in network.seen) == len(made)
@@ -217,7 +219,7 @@ def test_closing_the_iterator_stops_reading():
     network.seen, network.layers_seen = [], []
     chunks = chunks_of(tiny_tokenizer(), TEXT, network.config)
     base = model(input_ids=torch.tensor([[1, 2]])).logits
-    events = read_document(model, network, chunks, state_bytes=1)
+    events = read_document(model, network, chunks)
     next(events)
     next(events)
     events.close()
