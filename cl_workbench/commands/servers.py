@@ -167,9 +167,16 @@ def _same(a: str, b: str) -> bool:
         return a.strip() == b.strip()
 
 
+def _shown(address: str) -> str:
+    """``address`` without a name or password that someone wrote into it."""
+    before, at, host = one_line(address).rpartition("@")
+    return f"{before.partition('://')[0]}://…@{host}" if at else host
+
+
 def _record(one: Looked) -> dict[str, Any]:
     return {
         **asdict(one.report),
+        "address": _shown(one.report.address),
         "configured": one.configured,
         "wanted_model": one.wanted,
         "wanted_model_there": one.there,
@@ -188,11 +195,12 @@ _MODELS = (
 
 def _lines(one: Looked) -> list[str]:
     report = one.report
+    address = _shown(report.address)
     which = " (server.address)" if one.configured else ""
     if report.dialect is None:
-        return [f"{one_line(report.address)}{which}: {one_line(report.advice)}"]
+        return [f"{address}{which}: {one_line(report.advice)}"]
     kind = one_line(f"{report.server} {report.version}")
-    lines = [f"{one_line(report.address)}{which}: {kind}, dialect {report.dialect}"]
+    lines = [f"{address}{which}: {kind}, dialect {report.dialect}"]
     if report.models:
         rows = [
             [m.name, figure(m.context_tokens, ",d"), size_text(m.size_bytes), m.details]
@@ -226,4 +234,4 @@ def _in_use(settings: Settings) -> str:
         )
     model = settings.get("server.model")
     which = one_line(str(model)) if model else "the first model listed"
-    return f"In use: {which} at {one_line(str(settings.get('server.address')))} as {dialect}."
+    return f"In use: {which} at {_shown(str(settings.get('server.address')))} as {dialect}."

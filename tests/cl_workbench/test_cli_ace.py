@@ -7,11 +7,13 @@ import signal
 import pytest
 
 from cl_workbench.cli import run
+from engines import embedded
 from engines.ace import files
 from engines.ace.operations import Add
 from engines.ace.review import offer
 from tests.cl_workbench.role_server import MODEL, role_server
 from tests.engines.ace.scripted_roles import add, answers, curates, prompt
+from tests.engines.language_models.llama_cpp import llama_cpp
 
 RULE = "Read the numbers in the text twice."
 
@@ -388,3 +390,27 @@ def test_a_missing_model_is_told_with_what_to_run(call, home):
     code, _, err = call("ask", "Who?", "--engine", "ace", "--set", "server.model=qwen3.5:9b")
     assert code == 1
     assert "ollama pull qwen3.5:9b" in err
+
+
+@pytest.mark.embedded
+def test_a_real_server_takes_the_roles(capsys, home, mill, tmp_path):
+    gguf = embedded.find_or_fetch(tmp_path / "gguf", lambda text, fraction: None)
+    qa = tmp_path / "one.jsonl"
+    qa.write_text('{"question": "What is the wheel made of?", "answer": "elm"}')
+    small = {
+        "server.dialect": "openai", "ace.reflector_rounds": 1, "ace.retries": 0,
+        "ace.generator_tokens": 96, "ace.reflector_tokens": 96, "ace.curator_tokens": 96,
+    }  # fmt: skip
+    with llama_cpp(gguf) as address:
+        options = [f"{key}={value}" for key, value in (small | {"server.address": address}).items()]
+        given = [part for option in options for part in ("--set", option)]
+        learn = ["learn", str(mill), "--qa", str(qa), "--loops", "1", "--playbook", "orr"]
+        assert run([*given, *learn, "--json"]) == 0
+        record = json.loads(capsys.readouterr().out)
+        assert record["playbook"]["lessons"][0]["questions"] == 1
+        assert record["playbook"]["tokens"] > 100
+        assert run([*given, "servers", "check", address]) == 0
+        assert "llama.cpp" in capsys.readouterr().out
+        assert run([*given, "ask", "What is made of elm?", "--playbook", "orr"]) == 0
+        assert capsys.readouterr().out.strip()
+    assert saved(home).head.number >= 0

@@ -26,7 +26,9 @@ def test_importing_the_package_imports_neither_a_model_library_nor_the_screen():
     assert imported("import cl_workbench").isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("option", ["--version", "--help", "learn --help", "config show"])
+@pytest.mark.parametrize(
+    "option", ["--version", "--help", "learn --help", "config show", "playbook list"]
+)
 def test_quick_commands_import_neither_a_model_library_nor_the_screen(option):
     call = f"from cl_workbench.cli import run; assert run({option.split()!r}) == 0"
     assert imported(call).isdisjoint(HEAVY)
