@@ -2,7 +2,8 @@
 
 A change is paired: the same question after learning and with the empty playbook.  Every
 interval is a bootstrap over questions (for FiNER over batches of four, each of which shares
-its prompt).
+its prompt).  Of a run that was stopped half-way, the questions count that were answered under
+every condition.
 """
 
 from __future__ import annotations
@@ -53,9 +54,16 @@ def run_of(found: Sequence[Row]) -> Row:
         }
         for name in CONDITIONS
     }
+    begun = {name: listed for name, listed in answers.items() if listed}
+    # Of a run that was stopped, what every condition has answered, so that like meets like.
+    shared = set.intersection(*map(set, begun.values())) if begun else set()
+    compared = {
+        name: {item: row for item, row in listed.items() if item in shared}
+        for name, listed in begun.items()
+    }
     conditions = {
-        name: condition(listed, answers["empty"], learns.get(name))
-        for name, listed in answers.items()
+        name: condition(listed, compared.get("empty", {}), learns.get(name))
+        for name, listed in compared.items()
         if listed
     }
     about = next((row for row in found if row["kind"] == "run"), {})
