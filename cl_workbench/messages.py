@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engines.ace.trace import Trace
 
 Voice = Literal["learned", "base"]
-Work = Literal["loading", "learning", "answering", "studying", "other"]
+Work = Literal["loading", "learning", "answering", "rating", "studying", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +199,14 @@ class Rated:
 
 
 @dataclass(frozen=True, slots=True)
+class RatingOn:
+    """A verdict on answer ``number`` is being learned from: what happens, in words."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RatingUndone:
     """One request to take the last verdict back is done, whatever came of it."""
 
@@ -237,8 +245,8 @@ class JobFailed:
 Event = (
     WorkBegan | WorkEnded | Loading | EngineReady | EngineFailed | StateChanged | DialSet
     | LearnBegan | Learning | LearnDone | LearnFailed | LearnSummary
-    | AnswerBegan | AnswerText | AnswerEnded | Rated | RatingUndone | Streamed | StreamEnded
-    | Noted | JobFailed
+    | AnswerBegan | AnswerText | AnswerEnded | Rated | RatingOn | RatingUndone
+    | Streamed | StreamEnded | Noted | JobFailed
 )  # fmt: skip
 
 

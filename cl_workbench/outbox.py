@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from cl_workbench.messages import AnswerText, Event, Learning, Loading, Streamed
+from cl_workbench.messages import AnswerText, Event, Learning, Loading, RatingOn, Streamed
 from cl_workbench.role_steps import joined
 
 MAX_STEPS_WAITING = 256
@@ -33,7 +33,7 @@ class Outbox:
                 self._put_step(event)
             elif not self._merged(event):
                 self._events.append(event)
-        if not isinstance(event, Learning | AnswerText | Loading | Streamed):
+        if not isinstance(event, Learning | AnswerText | Loading | RatingOn | Streamed):
             self._wake()
 
     def take(self) -> tuple[Event, ...]:
@@ -61,7 +61,7 @@ class Outbox:
             if event.number == last.number:
                 self._events[-1] = AnswerText(event.number, last.text + event.text)
                 return True
-        elif isinstance(event, Loading) and isinstance(last, Loading):
+        elif isinstance(event, Loading | RatingOn) and type(last) is type(event):
             self._events[-1] = event
             return True
         return False

@@ -227,11 +227,20 @@ class Session:
         """Set how strongly what is retrieved moves the logits; 0 is off."""
         self._submit_change(lambda engine: engine_jobs.set_strength(engine, strength))
 
-    def rate(self, number: int, rating: Rating) -> None:
-        """Take a verdict on answer ``number``; refused if the engine has answered since."""
-        self._submit_change(
-            lambda engine: rating_jobs.rate(engine, rating, number, latest=self._latest)
-        )
+    def rate(self, number: int, rating: Rating, correction: str = "") -> None:
+        """Take a verdict on answer ``number``; refused if the engine has answered since.
+
+        ``correction`` is what the person would have liked to read, for an engine that can use it.
+        """
+        verdict = rating_jobs.Verdict(number, rating, correction)
+
+        def run(stop: Callable[[], bool]) -> None:
+            engine = self._ready_engine()
+            for event in rating_jobs.rate(engine, verdict, latest=self._latest, stop=stop):
+                self.outbox.put(event)
+
+        takes_time = isinstance(self._engine, rating_jobs.RatesInSteps)
+        self._submit("rating" if takes_time else "other", run)
 
     def undo_rating(self) -> None:
         """Take the last verdict back."""
@@ -245,7 +254,10 @@ class Session:
         """Say what becomes of held operations: at once where a learning waits for its next
         question, which tells of it by its events."""
         if self._running == "learning" and self._engine is not None:
-            playbook_jobs.keeper(self._engine).decide(accept, reject)
+            try:
+                playbook_jobs.keeper(self._engine).decide(accept, reject)
+            except EngineError as error:  # the learning ended meanwhile, and decided otherwise
+                self.outbox.put(JobFailed(str(error)))
         else:
             self._submit_change(lambda engine: playbook_jobs.settle(engine, accept, reject))
 
@@ -253,8 +265,9 @@ class Session:
         """Let another model take the engine's roles; what was learned stays."""
 
         def change(engine: Engine) -> Iterator[Event]:
-            self._host = host = open_host(lambda text, fraction: None)
+            host = open_host(lambda text, fraction: None)
             playbook_jobs.use_model(engine, host)
+            self._host = host
             yield EngineReady(_facts(host), engine_jobs.state_of(engine))
             yield Noted(f"{host.name} takes the roles from here on: {host.why}.")
 

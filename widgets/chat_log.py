@@ -51,6 +51,7 @@ class Said(Vertical):
         self._note = Static("", classes="said-note", markup=False)
         self._sources = Static("", classes="said-sources", markup=False)
         self._rating = Static("", classes="said-rating", markup=False)
+        self._verdict: Verdict | None = None
         for below in (self._note, self._sources, self._foot, self._rating):
             below.display = False
 
@@ -79,8 +80,17 @@ class Said(Vertical):
         self._sources.update(source_lines(sources))
         self._sources.display = bool(sources)
 
+    def show_rating(self, text: str) -> None:
+        """Say what is done about a verdict that was just given; nothing shows the last mark."""
+        if not text:
+            self.mark_rating(self._verdict)
+            return
+        self._rating.display = True
+        self._rating.update(Content.styled(one_line(text), "$accent"))
+
     def mark_rating(self, verdict: Verdict | None) -> None:
         """Say what a person thought of the answer; None takes it back."""
+        self._verdict = verdict
         self._rating.display = verdict is not None
         if verdict is not None:
             self._rating.update(Content.styled(*_RATED[verdict]))

@@ -18,18 +18,24 @@ Check = Callable[[str], str | None]
 
 
 class AskTextScreen(Dialog[str | None]):
-    """A line to type; ``check`` returns one sentence where the text can't be used."""
+    """A line to type; ``check`` returns one sentence where the text can't be used.
+
+    ``empty`` says what enter does without a text, where that is allowed; it returns an empty one.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave", id="ask.leave"),
     ]
 
-    def __init__(self, title: str, *, check: Check, value: str = "", placeholder: str = "") -> None:
+    def __init__(
+        self, title: str, *, check: Check, value: str = "", placeholder: str = "", empty: str = ""
+    ) -> None:
         super().__init__()
         self._title = title
         self._check = check
         self._value = value
         self._placeholder = placeholder
+        self._empty = empty
 
     def compose(self) -> ComposeResult:
         """Title, line, fault."""
@@ -37,12 +43,15 @@ class AskTextScreen(Dialog[str | None]):
             yield Static(Content(self._title), classes="dialog-title", markup=False)
             yield Input(self._value, placeholder=self._placeholder, select_on_focus=False)
             yield Static(classes="dialog-fault", markup=False)
-            yield Static(Content("enter to go on   esc to leave"), classes="dialog-keys")
+            alone = f"   enter alone {self._empty}" if self._empty else ""
+            keys = f"enter to go on{alone}   esc to leave"
+            yield Static(Content(keys), classes="dialog-keys", markup=False)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         text = event.value.strip()
-        fault = self._check(text) if text else "Type something, or leave with esc."
+        missing = None if self._empty else "Type something, or leave with esc."
+        fault = self._check(text) if text else missing
         if fault is None:
             self.dismiss(text)
         else:

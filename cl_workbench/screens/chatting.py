@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from textual import on
+from textual import on, work
 from textual.screen import Screen
 
+from cl_workbench.screens.ask_text import AskTextScreen
 from cl_workbench.screens.asking import Asking
 from cl_workbench.screens.drawing import Drawing
 from cl_workbench.screens.passages import PassagesScreen
@@ -90,8 +91,26 @@ class Chatting(Screen[None]):
             self._tell(refusal, True)
         elif conversation.rating:
             self._tell("The rating of the last answer is in line already.", False)
-        elif (number := conversation.rate()) is not None:
-            self._session.rate(number, rating)
+        elif rating == "down" and self._known.can("KeepsPlaybook"):
+            self._rate_down()
+        else:
+            self._rate(rating)
+
+    @work(exclusive=True, group="dialog")
+    async def _rate_down(self) -> None:
+        """Ask what would have been better before an answer is rated down."""
+        number = self._known.conversation.to_rate
+        dialog = AskTextScreen(
+            "What would you have liked to read?", check=lambda text: None,
+            placeholder="a better answer, if you know one", empty="rates it down without",
+        )  # fmt: skip
+        correction = await self.app.push_screen_wait(dialog)
+        if correction is not None and number == self._known.conversation.to_rate:
+            self._rate("down", correction)
+
+    def _rate(self, rating: Rating, correction: str = "") -> None:
+        if (number := self._known.conversation.rate()) is not None:
+            self._session.rate(number, rating, correction)
             self._tell_if_in_line()
 
     def action_undo_rating(self) -> None:

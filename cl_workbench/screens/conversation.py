@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cl_workbench.messages import AnswerEnded, AnswerText, Rated
+from cl_workbench.messages import AnswerEnded, AnswerText, Rated, RatingOn
 from cl_workbench.screens.found import note_of, sources_of
 from engines.abilities import Feedback
 from engines.protocol import Turn
@@ -107,6 +107,11 @@ class Conversation:
         """Whether the last answer waits for its verdict to be taken in."""
         return self._last is not None and self._last[0].number in self._rating
 
+    @property
+    def to_rate(self) -> int | None:
+        """The number of the last answer on screen."""
+        return self._last[0].number if self._last is not None else None
+
     def rate(self) -> int | None:
         """The number of the last answer, which waits for its verdict from now on."""
         if self._last is None:
@@ -115,9 +120,16 @@ class Conversation:
         self._rating[event.number] = block
         return event.number
 
+    def rating_on(self, event: RatingOn) -> None:
+        """Say below the answer what the engine does about its verdict."""
+        if (block := self._rating.get(event.number)) is not None:
+            block.show_rating(event.text)
+
     def rated(self, event: Rated) -> None:
         """A verdict was taken in, which ``show_verdicts`` draws, or refused."""
         block = self._rating.pop(event.number, None)
+        if block is not None:
+            block.show_rating("")
         if block is not None and event.feedback is not None:
             self._verdicts[_verdict(event.feedback)] = block
 

@@ -26,6 +26,7 @@ from cl_workbench.messages import (
     ModelFacts,
     Noted,
     Rated,
+    RatingOn,
     RatingUndone,
     StateChanged,
     Streamed,
@@ -105,6 +106,7 @@ class Drawing:
             AnswerText: self.conversation.add,
             AnswerEnded: self.conversation.end,
             Rated: self.conversation.rated,
+            RatingOn: self.conversation.rating_on,
             RatingUndone: lambda event: self.conversation.undone(),
             Noted: lambda event: self._tell(event.text, False),
             JobFailed: lambda event: self._tell(event.sentence, True),
@@ -122,7 +124,9 @@ class Drawing:
             self._handlers[type(event)](event)
         if Learning in kinds:
             self._draw_learning()
-        return paused != self.paused or bool(kinds - {Learning, AnswerText, Loading, Streamed})
+        return paused != self.paused or bool(
+            kinds - {Learning, AnswerText, Loading, RatingOn, Streamed}
+        )
 
     @property
     def learned_count(self) -> int:

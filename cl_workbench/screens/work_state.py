@@ -7,6 +7,10 @@ from widgets import figures
 from widgets.learn_frame import LearnFrame
 from widgets.status_line import StateKind, WorkState
 
+_ANSWERING: dict[Work, str] = {
+    "answering": "answering", "rating": "rating", "studying": "preparing items",
+}  # fmt: skip
+
 
 def work_state(work: Work | None, frame: LearnFrame | None, *, failed: bool) -> WorkState:
     """The state during ``work``; ``frame`` is that of the document being learned.
@@ -19,10 +23,8 @@ def work_state(work: Work | None, frame: LearnFrame | None, *, failed: bool) -> 
         case "learning":
             kind: StateKind = "paused" if frame and frame.paused else "learning"
             return WorkState(kind, f"{kind} {figures.percent(frame.fraction if frame else 0.0)}")
-        case "answering":
-            return WorkState("answering", "answering")
-        case "studying":
-            return WorkState("answering", "preparing items")
+        case "answering" | "rating" | "studying":
+            return WorkState("answering", _ANSWERING[work])
         case _ if failed:
             return WorkState("failed", "no model")
         case _:

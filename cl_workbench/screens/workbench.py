@@ -171,7 +171,9 @@ class WorkbenchScreen(Chatting):
     def _can_cancel(self) -> bool:
         # While one types, escape must not throw away a long learning by accident.
         work_now = self._known.work
-        return work_now == "answering" or (work_now in {"learning", "loading"} and not self._typing)
+        return work_now in {"answering", "rating"} or (
+            work_now in {"learning", "loading"} and not self._typing
+        )
 
     # Learning
 
