@@ -108,14 +108,15 @@ def change_lines(frame: RoleFrame, width: int, lines: int) -> Content:
     drawn = [
         Content.assemble(
             (f"{'playbook' if number == 0 else '':<{_LABEL_WIDTH}}", _FAINT),
-            _change(change, max(width - _LABEL_WIDTH, 8)),
+            change_line(change, max(width - _LABEL_WIDTH, 8)),
         )
         for number, change in enumerate(shown)
     ]
     return Content("\n").join(drawn)
 
 
-def _change(change: RoleChange, room: int) -> Content:
+def change_line(change: RoleChange, room: int) -> Content:
+    """One operation in ``room`` cells: what was done, to which text, why not."""
     mark, style = _MARKS[change.verdict]
     head = f"{mark} {one_line(change.done)}"
     why = f"   {one_line(change.why)}" if change.why else ""
