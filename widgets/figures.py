@@ -80,12 +80,14 @@ def kept(share: float | None, probed: int) -> str:
 
 
 def size(size_bytes: int | None) -> str:
-    """Bytes as ``812 kB`` or ``10.6 MB`` (of 1000 each)."""
+    """Bytes as ``812 kB``, ``10.6 MB`` or ``6.6 GB`` (of 1000 each)."""
     if size_bytes is None:
         return ABSENT
     if size_bytes < 999_500:
         return f"{size_bytes / 1e3:.0f} kB"
-    return f"{size_bytes / 1e6:,.1f} MB"
+    if size_bytes < 999_950_000:
+        return f"{size_bytes / 1e6:,.1f} MB"
+    return f"{size_bytes / 1e9:,.1f} GB"
 
 
 def is_risky(change: float | None, budget: float | None) -> bool:

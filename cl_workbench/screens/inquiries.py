@@ -114,8 +114,12 @@ class Inquiries:
 
     async def servers(self) -> None:
         """Look which server answers; where another model is chosen, go on with it."""
-        if await self._app.push_screen_wait(ServersScreen(self._settings)):
+        if not await self._app.push_screen_wait(ServersScreen(self._settings)):
+            return
+        if self._drawing.can("KeepsPlaybook"):
             self._session.change_model(lambda report: open_model(ACE, self._settings, report))
+        else:
+            self._tell("The choice is saved: start with --engine ace to use it.", False)
 
     def _documents(self, first: str | None) -> list[LearnReport]:
         """The documents that count now, ``first`` before the others."""
