@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,9 +14,13 @@ if TYPE_CHECKING:
 class PlaybookView:
     """One moment of the playbook: while ``learning`` it changes, and ``line`` says where it is.
 
-    ``history`` is None before an engine with a playbook is there.
+    ``history`` is None before an engine with a playbook is there.  ``budget`` is the most tokens
+    that the playbook may hold, where that is known, and ``titles`` are those of the learned
+    documents by id.
     """
 
     history: History | None
     learning: bool = False
     line: str = ""
+    budget: int | None = None
+    titles: Mapping[str, str] = field(default_factory=dict)
