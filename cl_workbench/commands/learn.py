@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="[PATH...]")
 @engine_option
 @objective_option
 @guard_option

@@ -26,7 +26,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @shared_options
 @click.pass_obj
 def undo(workspace: Workspace, *, name: str, as_json: bool) -> None:
-    """Take the last change of the playbook NAME back; what it was stays in the log."""
+    """Take the last change back; what it was stays in the log."""
     keep(workspace, name, revisions.undo(opened(workspace, name)), as_json=as_json)
 
 
@@ -36,7 +36,7 @@ def undo(workspace: Workspace, *, name: str, as_json: bool) -> None:
 @shared_options
 @click.pass_obj
 def redo(workspace: Workspace, *, name: str, as_json: bool) -> None:
-    """Take the last undo of the playbook NAME back."""
+    """Take the last undo back."""
     keep(workspace, name, revisions.redo(opened(workspace, name)), as_json=as_json)
 
 
@@ -47,7 +47,10 @@ def redo(workspace: Workspace, *, name: str, as_json: bool) -> None:
 @shared_options
 @click.pass_obj
 def revert(workspace: Workspace, *, name: str, revision: int, as_json: bool) -> None:
-    """Make the playbook NAME what it was at REVISION, as a change that undo takes back."""
+    """Make the playbook what it was at REVISION.
+
+    That is a change like any other, and undo takes it back.
+    """
     keep(workspace, name, revisions.revert(opened(workspace, name), revision), as_json=as_json)
 
 
@@ -58,9 +61,10 @@ def revert(workspace: Workspace, *, name: str, revision: int, as_json: bool) -> 
 @shared_options
 @click.pass_obj
 def branch(workspace: Workspace, *, name: str, revision: int, as_json: bool) -> None:
-    """Go on from REVISION as if what came after had not been; that stays in the log.
+    """Go on from REVISION as if nothing had come after it.
 
-    Unlike after revert, undo then goes to what was before REVISION.
+    What came after stays in the log. Unlike after revert, undo then goes to what was before
+    REVISION.
     """
     keep(workspace, name, revisions.branch(opened(workspace, name), revision), as_json=as_json)
 
@@ -91,9 +95,10 @@ def edit(
     removed: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Change the playbook NAME by hand; each option may be given several times.
+    """Add, change or remove bullets by hand.
 
-    All of it becomes one revision, or nothing if a part can't be done.
+    Each option may be given several times. All of it becomes one revision, or nothing does if a
+    part can't be done.
     """
     wanted: list[Operation] = [Add(section, text) for section, text in added]
     wanted += [Update(id_, text) for id_, text in updated]

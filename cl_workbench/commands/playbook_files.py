@@ -31,7 +31,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @shared_options
 @click.pass_obj
 def rename(workspace: Workspace, *, old: str, new: str, as_json: bool) -> None:
-    """Give the playbook OLD the name NEW, which must be free."""
+    """Give the playbook OLD the free name NEW."""
     files.rename(workspace.home.playbooks, old, new)
     click.echo(json_line({"renamed": old, "to": new}) if as_json else f"{old} is {new} now.")
 
@@ -43,7 +43,7 @@ def rename(workspace: Workspace, *, old: str, new: str, as_json: bool) -> None:
 @shared_options
 @click.pass_obj
 def delete(workspace: Workspace, *, name: str, yes: bool, as_json: bool) -> int:
-    """Delete the playbook NAME with all its revisions for good."""
+    """Delete a playbook with all its revisions for good."""
     folder = workspace.home.playbooks
     if not yes and not _confirmed(folder, name):
         click.echo(f"{name} stays.", err=True)
@@ -77,9 +77,10 @@ def _confirmed(folder: Path, name: str) -> bool:
 @shared_options
 @click.pass_obj
 def export(workspace: Workspace, *, name: str, file: Path | None, at: int | None) -> None:
-    """Write the playbook NAME as Markdown into FILE, a new one, or to stdout.
+    """Write a playbook as Markdown into FILE or to stdout.
 
-    The file can be edited and imported again; the revisions stay with the playbook.
+    FILE has to be a new one. It can be edited and imported again; the revisions stay with the
+    playbook.
     """
     if file is not None:
         _check_markdown(file)
@@ -110,10 +111,11 @@ def _check_markdown(file: Path) -> None:
 @shared_options
 @click.pass_obj
 def import_(workspace: Workspace, *, file: Path, name: str, as_json: bool) -> None:
-    """Add the bullets in FILE to the playbook NAME, which is made if there is none.
+    """Add the bullets in FILE to the playbook NAME.
 
-    FILE is Markdown as `export` writes it, another playbook's .json, or a playbook of
-    continual-learning-slm. A bullet that gives orders or holds an address waits for review.
+    The playbook is made if there is none. FILE is Markdown as `export` writes it, another
+    playbook's .json, or a playbook of continual-learning-slm. A bullet that gives orders or holds
+    an address waits for review.
     """
     history = _opened_or_new(workspace, name)
     if not file.is_file():  # such as a pipe or a device, which may never end

@@ -34,7 +34,7 @@ class Numbers:
 class NumbersType(click.ParamType[Numbers]):
     """``2,5`` as numbers, or ``all``."""
 
-    name = "N[,N…]|all"
+    name = "numbers"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -51,6 +51,7 @@ class NumbersType(click.ParamType[Numbers]):
 
 
 _NUMBERS = NumbersType()
+_MANY = "N[,N…]|all"
 _NONE = Numbers()
 
 
@@ -66,8 +67,12 @@ class _Said:
 
 @click.command()
 @click.argument("name", type=PLAYBOOK)
-@click.option("--accept", type=_NUMBERS, help="Apply these operations, or all of them.")
-@click.option("--reject", type=_NUMBERS, help="Drop these operations, or all of them.")
+@click.option(
+    "--accept", type=_NUMBERS, metavar=_MANY, help="Apply these operations, or all of them."
+)
+@click.option(
+    "--reject", type=_NUMBERS, metavar=_MANY, help="Drop these operations, or all of them."
+)
 @click.option(
     "--edit",
     "edited",
@@ -88,7 +93,7 @@ def review(
     edited: tuple[tuple[int, str], ...],
     as_json: bool,
 ) -> int:
-    """List the operations that wait in the playbook NAME, or say what becomes of them.
+    """List the operations that wait, or decide on them.
 
     The numbers are those of the list, the oldest first; they change as operations are decided.
     """

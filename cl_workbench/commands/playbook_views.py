@@ -111,7 +111,7 @@ def show(
     sort: str,
     as_json: bool,
 ) -> None:
-    """Show the bullets of the playbook NAME."""
+    """Show the bullets of a playbook."""
     history = files.load(workspace.home.playbooks, name)
     revision = history.head if at is None else history.revision(at)
     playbook = history.playbook if at is None else history.playbook_at(at)
@@ -172,10 +172,10 @@ def _known_section(playbook: Playbook, asked: str) -> str:
 @shared_options
 @click.pass_obj
 def diff(workspace: Workspace, *, name: str, a: int | None, b: int | None, as_json: bool) -> None:
-    """Show what changed from revision A to B; by default what the latest revision changed.
+    """Show what changed from revision A to B.
 
-    + is a bullet that was added, - one that was removed, ~ one that changed: [-words that
-    went-]{+words that came+} and its votes.
+    B is the latest by default, and A what B was made from. + is a bullet that was added, - one
+    that was removed, ~ one that changed: [-words that went-]{+words that came+} and its votes.
     """
     history = files.load(workspace.home.playbooks, name)
     after = history.head if b is None else history.revision(b)
@@ -209,7 +209,7 @@ def _parent(history: History, revision: Revision) -> Revision:
 def log(
     workspace: Workspace, *, name: str, verbose: bool, limit: int | None, as_json: bool
 ) -> None:
-    """List every revision of the playbook NAME, the newest first."""
+    """List every revision, the newest first."""
     history = files.load(workspace.home.playbooks, name)
     revisions = history.revisions[::-1][:limit]
     if as_json:

@@ -115,8 +115,12 @@ class PlaybookOutcome:
         told.append(f"Playbook: {bullets}{where}{_operations(self.tallies)}{_spent(self.tallies)}.")
         if self.trace:
             told.append(f"What the roles said is in {one_line(self.trace)}.")
+        waiting = len(pending(self.history))
         if self.name:
-            told.append(_more(self.name, len(pending(self.history))))
+            told.append(_more(self.name, waiting))
+        elif waiting or self.history.playbook.bullets:
+            waits = f" ({waiting} waiting)" if waiting else ""
+            told.append(f"With --playbook NAME it is kept{waits}: see `cl-workbench playbook -h`.")
         return told
 
 

@@ -98,7 +98,7 @@ def test_validation_is_told_from_before_to_after(call, mill, qa):
     code, out, _ = call("learn", mill, "--engine", "ace", "--qa", qa, "--loops", "1")
     assert code == 0
     assert "validation 0 % → 100 % of 1 kept apart" in out
-    assert "playbook show" not in out  # it has no name
+    assert "With --playbook NAME it is kept" in out
 
 
 def test_a_second_learn_goes_on_from_the_playbook(call, mill, qa, home):
