@@ -118,6 +118,8 @@ class Inquiries:
             return
         if self._drawing.can("KeepsPlaybook"):
             self._session.change_model(lambda report: open_model(ACE, self._settings, report))
+            if self._drawing.work is not None:
+                self._tell("It is in line: what is running keeps its model to the end.", False)
         else:
             self._tell("The choice is saved: start with --engine ace to use it.", False)
 
