@@ -196,10 +196,10 @@ def empty_notice(model: ModelFacts | None) -> Notice:
         "p learns a path that you type; c asks the model as it is.",
     ]
     if model is not None:
-        size = f"{model.parameters / 1e6:,.0f} million parameters"
+        size = f", {model.parameters / 1e6:,.0f} million parameters" if model.parameters else ""
         lines += [
             "",
-            f"Model: {model.name}, {size}, {model.dtype} on {model.device}",
+            f"Model: {model.name}{size}, {model.dtype} on {model.device}",
             _sentence(model.why),
         ]
     return Notice("empty", "Nothing is being learned", tuple(lines))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from scripted_ace_app import QUESTIONS, SETTINGS, roles
 
-from cl_workbench.messages import Learning
+from cl_workbench.messages import Learning, ModelFacts
 from cl_workbench.role_steps import joined
-from cl_workbench.screens import role_lines
+from cl_workbench.screens import learning, role_lines
 from engines.ace.engine import AceEngine
 from engines.ace.events import AceProgress
 from engines.protocol import Document, LearnReport, Progress
@@ -74,3 +74,10 @@ def test_pieces_that_wait_are_put_together_and_nothing_else_is() -> None:
     assert joined(step(), step(piece="a")) is None
     assert joined(None, step(piece="a")) is None
     assert joined(Learning(Progress("learning", 0.1, 1.0)), step(piece="a")) is None
+
+
+def test_a_served_model_has_no_size_that_is_known() -> None:
+    facts = ModelFacts("m:9b", "it answers", "http://x", "as served", 0)
+    lines = learning.empty_notice(facts).lines
+    assert "Model: m:9b, as served on http://x" in lines
+    assert not any("parameters" in line for line in lines)
