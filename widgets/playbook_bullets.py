@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from widgets import figures
@@ -64,7 +65,7 @@ class BulletColumns:
     @classmethod
     def of(cls, rows: Sequence[BulletRow], with_section: bool) -> BulletColumns:
         """The widths of the widest, within limits."""
-        section = max((len(row.section) for row in rows), default=0) if with_section else 0
+        section = max((cell_len(row.section) for row in rows), default=0) if with_section else 0
         return cls(
             min(max((len(row.id) for row in rows), default=2), MAX_ID_WIDTH),
             max(4, *(len(f"+{row.helpful:,}") for row in rows)) if rows else 4,

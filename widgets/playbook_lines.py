@@ -80,11 +80,13 @@ class LineList(ScrollView, can_focus=True):
 
     def show_lines(self, lines: Lines, cursor: int | None = None, empty: str = "") -> None:
         """Show other lines with the cursor at ``cursor``, or as near to it as there is one."""
+        before = self.cursor
         self._lines, self._empty = lines, empty or self._empty
         self.virtual_size = Size(1, max(lines.count, 1))
         self.set_reactive(LineList.cursor, self._nearest(cursor or 0))
         self.refresh()
-        self.call_after_refresh(self._show_cursor)
+        if self.cursor != before:  # else one may have scrolled away from it, to read
+            self.call_after_refresh(self._show_cursor)
         self.post_message(self.Moved(self))
 
     def _nearest(self, index: int, step: int = 1) -> int | None:

@@ -23,7 +23,7 @@ from cl_workbench.screens.playbook_rows import (
 )
 from engines.ace.bullet import Bullet
 from engines.ace.revisions import History, path
-from widgets.playbook_bullets import BulletList, bullet_detail
+from widgets.playbook_bullets import BulletFacts, BulletList, bullet_detail
 from widgets.playbook_changes import (
     RevisionList,
     RevisionRow,
@@ -76,6 +76,7 @@ class BulletsPane(Pane):
         self._text = Static("", markup=False)
         self._history: History | None = None
         self._titles: Mapping[str, str] = {}
+        self._facts: BulletFacts | None = None
         self.scrolled = VerticalScroll(self._text, classes="playbook-detail", can_focus=False)
 
     def compose(self) -> ComposeResult:
@@ -142,10 +143,15 @@ class BulletsPane(Pane):
 
     @on(LineList.Moved)
     def _draw_detail(self) -> None:
-        bullet = self.marked
-        if bullet is not None and self._history is not None:
-            self._text.update(bullet_detail(bullet_facts(self._history, bullet, self._titles)))
-            self.scrolled.scroll_home(animate=False)
+        bullet, history = self.marked, self._history
+        if bullet is None or history is None:
+            return
+        facts = bullet_facts(history, bullet, self._titles)
+        if facts != self._facts:
+            self._text.update(bullet_detail(facts))
+            if self._facts is None or self._facts.row.id != bullet.id:
+                self.scrolled.scroll_home(animate=False)
+            self._facts = facts
 
     def on_resize(self) -> None:
         """The columns depend on the width."""
