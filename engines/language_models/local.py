@@ -27,6 +27,7 @@ from engines.language_models.protocol import (
     ServerError,
     require_room,
 )
+from engines.language_models.repeating import repeats
 from engines.language_models.schemas import messages, shown_turns
 from engines.language_models.thinking import Thinking, opens_thinking
 from engines.protocol import Nudge, Sampling, Turn
@@ -64,7 +65,9 @@ class LocalModel:
         began = time.monotonic()
         prompt = self._host.prompt(_clean(shown_turns(request)))
         require_room(len(prompt), request, self.context_tokens)
-        mask = None if request.schema is None else SchemaMask(self._grammars, request.schema)
+        mask = None
+        if request.schema is not None:
+            mask = SchemaMask(self._grammars, request.schema, self._quotes)
         # Under a grammar a model writes its answer at once, whatever the prompt ended with.
         splitter = Thinking(opened=mask is None and self._opens_thinking(prompt))
         tokens, text, thinking = 0, "", ""
@@ -93,15 +96,29 @@ class LocalModel:
             self._host.tokenizer, n_vocab=rows, eos_token=sorted(self._host.end_tokens)
         )
 
+    @cached_property
+    def _quotes(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which tokens begin with the sign that ends a text in JSON."""
+        found = [id_ for text, id_ in self._host.tokenizer.get_vocab().items() if text[:1] == '"']
+        rows = self._host.model.get_output_embeddings().weight.shape[0]
+        quotes = np.zeros(rows, dtype=np.bool_)
+        quotes[[id_ for id_ in found if id_ < rows]] = True
+        return quotes
+
 
 class SchemaMask:
     """Lets only such tokens through as keep the answer on its way to fit a schema.
+
+    A text that only repeats itself is ended: tokens that begin with a quotation mark, ``quotes``
+    ``[vocabulary]``, are then the only ones let through, where one of them may follow.
 
     Raises:
         ServerError: if the schema can't be made into a grammar.
     """
 
-    def __init__(self, grammars: Any, schema: Schema) -> None:
+    def __init__(
+        self, grammars: Any, schema: Schema, quotes: np.ndarray[Any, np.dtype[np.bool_]]
+    ) -> None:
         import llguidance
 
         # With free white space a small model writes spaces until it is cut off.
@@ -112,6 +129,8 @@ class SchemaMask:
         }
         grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema), plain)
         self._matcher: Any = llguidance.LLMatcher(grammars, grammar, log_level=0)
+        self._quotes = quotes
+        self._written: list[int] = []
         self._require_working()
 
     @property
@@ -124,6 +143,8 @@ class SchemaMask:
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         self._require_working()
         allowed = np.unpackbits(bits, bitorder="little")[: logits.shape[-1]].astype(bool)
+        if repeats(self._written) and (ending := allowed & self._quotes[: len(allowed)]).any():
+            allowed = ending
         barred = torch.ones(logits.shape[-1], dtype=torch.bool)
         barred[: len(allowed)] = torch.from_numpy(~allowed)
         return logits.masked_fill(barred.to(logits.device), -torch.inf)
@@ -132,6 +153,7 @@ class SchemaMask:
         """Go on behind ``token``."""
         self._matcher.consume_token(token)
         self._require_working()
+        self._written.append(token)
         return None
 
     def _require_working(self) -> None:

@@ -18,6 +18,7 @@ from engines.language_models.protocol import (
     Request,
     ServerError,
 )
+from engines.language_models.repeating import repeats
 from engines.language_models.schemas import bounded
 from engines.protocol import Sampling, Turn
 from tests.engines.language_models.asking import QUESTION, whole
@@ -91,6 +92,27 @@ def test_a_schema_that_can_not_be_a_grammar_is_told():
     impossible = {"type": "string", "maxLength": 3, "pattern": "(?=a)b"}
     with pytest.raises(ServerError, match="can't be held to its schema"):
         whole(local().stream(Request(QUESTION.turns, 8, schema=impossible)))
+
+
+def test_a_text_that_only_repeats_itself_is_ended():
+    """What random weights write greedily is one token for ever, up to the schema's bound."""
+    schema = bounded(an_object({"text": {"type": "string", "maxLength": 600}}))
+    got = whole(local().stream(Request(QUESTION.turns, 900, schema=schema)))
+    assert got.finish == "stop"
+    assert json.loads(got.text)["text"]
+    assert got.completion_tokens < 200
+
+
+@pytest.mark.parametrize("stretch", [[7], [1, 2, 3], [*range(32)]])
+def test_repetition_is_told_after_three_times_and_24_tokens(stretch):
+    times = max(3, 24 // len(stretch))
+    assert repeats([500, *stretch * times])
+    assert not repeats(stretch * (times - 1))
+    assert not repeats([*stretch * times, 500])
+
+
+def test_what_differs_a_little_each_time_is_no_repetition():
+    assert not repeats([token for n in range(40) for token in (1, 2, 3, 100 + n)])
 
 
 LEAVES = st.one_of(
