@@ -21,8 +21,9 @@ from engines.protocol import EngineError
 from widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
+    from cl_workbench.base_model import Report
     from cl_workbench.screens.workbench import WorkbenchScreen
-    from cl_workbench.session import OpenEngine, Report, Session
+    from cl_workbench.session import OpenEngine, Session
 
 log = logging.getLogger(__name__)
 

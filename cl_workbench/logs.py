@@ -63,6 +63,9 @@ def start_logging(log_file: Path, level: str) -> None:
     root.addHandler(handler)
     root.setLevel(level.upper())
     logging.captureWarnings(True)
+    if level.upper() != "DEBUG":
+        for chatty in _CHATTY:  # a line for every request
+            logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def stop_logging() -> None:
@@ -80,3 +83,4 @@ def _secret_values() -> list[str]:
 
 
 _HANDLER = "cl-workbench log file"
+_CHATTY = ("httpx", "httpcore")

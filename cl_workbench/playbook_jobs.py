@@ -19,7 +19,7 @@ from engines.ace.settings import AceSettings, limits_of
 from engines.protocol import Engine, EngineError
 
 if TYPE_CHECKING:
-    from cl_workbench.session import Host
+    from cl_workbench.base_model import Host
 
 
 def settle(

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from cl_workbench import engine_jobs, playbook_jobs, rating_jobs
 from cl_workbench.autosave import Autosave
+from cl_workbench.base_model import Host, Report, facts_of
 from cl_workbench.given_questions import questions_of, with_questions
 from cl_workbench.messages import (
     EngineFailed,
@@ -21,7 +21,6 @@ from cl_workbench.messages import (
     JobFailed,
     LearnDone,
     Loading,
-    ModelFacts,
     Noted,
     StateChanged,
     Voice,
@@ -48,37 +47,9 @@ from engines.protocol import (
 
 log = logging.getLogger(__name__)
 
-Report = Callable[[str, float | None], None]
 Record = Callable[[LearnReport, str, str], None]
 Accepted = Mapping[Place, Operation | None]
 Find = Callable[[], Sequence[Path | Document | UnreadableDocument]]
-
-
-class Host(Protocol):
-    """What the session needs of a base model; ``engines.host.ModelHost`` is one."""
-
-    @property
-    def name(self) -> str:
-        """What to call the model."""
-
-    @property
-    def why(self) -> str:
-        """One sentence on why it is this one."""
-
-    @property
-    def device(self) -> object:
-        """Where the model computes."""
-
-    @property
-    def dtype(self) -> str:
-        """The type of the base weights."""
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers the model has."""
-
-    def reply(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[Piece]:
-        """Stream the unchanged base model's answer."""
 
 
 OpenEngine = Callable[[Report], tuple[Host, Engine]]
@@ -265,10 +236,11 @@ class Session:
         """Let another model take the engine's roles; what was learned stays."""
 
         def change(engine: Engine) -> Iterator[Event]:
+            yield Noted("Opening the model; what you ask meanwhile waits for it.")
             host = open_host(lambda text, fraction: None)
             playbook_jobs.use_model(engine, host)
             self._host = host
-            yield EngineReady(_facts(host), engine_jobs.state_of(engine))
+            yield EngineReady(facts_of(host), engine_jobs.state_of(engine))
             yield Noted(f"{host.name} takes the roles from here on: {host.why}.")
 
         self._submit_change(change)
@@ -332,10 +304,8 @@ class Session:
     def _bring_back(self, engine: Engine) -> None:
         if self._autosave is None:
             return
-        told = self._autosave.begin(engine)
-        if engine.documents:
+        if told := self._autosave.begin(engine):
             self.outbox.put(StateChanged(engine_jobs.state_of(engine)))
-        if told:
             self.outbox.put(Noted(told))
 
     def _tell(self, event: Event) -> None:
@@ -374,7 +344,7 @@ class Session:
         host, engine = self._open_engine(report)
         go_on()
         self._host, self._engine = host, engine
-        self.outbox.put(EngineReady(_facts(host), engine_jobs.state_of(engine)))
+        self.outbox.put(EngineReady(facts_of(host), engine_jobs.state_of(engine)))
         self._bring_back(engine)
 
     def _learn(
@@ -424,7 +394,3 @@ class Session:
         log.error("engine thread", exc_info=error)
         where = f" see {self._log_file}" if self._log_file else " see the log file"
         return f"{type(error).__name__} in the engine:{where}; what was learned before is kept."
-
-
-def _facts(host: Host) -> ModelFacts:
-    return ModelFacts(host.name, host.why, str(host.device), host.dtype, host.parameters)

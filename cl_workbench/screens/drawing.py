@@ -60,6 +60,7 @@ class Drawing:
         progress: the line below it, for small terminals.
         tell: shows a sentence in passing; True if it tells of a failure.
         covered: whether another screen lies over the panes now.
+        playbook_budget: the most tokens that a playbook may hold.
     """
 
     def __init__(
@@ -70,8 +71,10 @@ class Drawing:
         conversation: Conversation,
         tell: Tell,
         covered: Callable[[], bool] = lambda: False,
+        playbook_budget: int | None = None,
     ) -> None:
         self._covered = covered
+        self._playbook_budget = playbook_budget
         self._learns_asked = 0
         self._status = status
         self._progress = progress
@@ -134,6 +137,12 @@ class Drawing:
         return len(self.state.ledger) if self.state else 0
 
     @property
+    def holds_something(self) -> bool:
+        """Whether there is anything to save or to forget: documents, or a changed playbook."""
+        history = self.state.history if self.state else None
+        return self.learned_count > 0 or bool(history and len(history.revisions) > 1)
+
+    @property
     def active_count(self) -> int:
         """How many of them count: all but the muted ones."""
         return self.learned_count - (len(self.state.muted) if self.state else 0)
@@ -157,7 +166,10 @@ class Drawing:
         """The playbook as it is now, also in the middle of a learning."""
         learns = self.work == "learning"
         frame = self._current.frame if self._current and learns else None
-        return PlaybookView(self._history, learns, frame.stage if frame else "")
+        titles = {report.id: report.title for report in self.state.ledger} if self.state else {}
+        return PlaybookView(
+            self._history, learns, frame.stage if frame else "", self._playbook_budget, titles
+        )
 
     def learn_asked(self) -> None:
         """A learning was put in line; it may wait for other work."""
@@ -258,7 +270,8 @@ class Drawing:
         self._status.device = event.model.device
         self._status.engine = event.state.engine
         self._state_changed(event.state)
-        self._draw_idle_learn_pane()
+        if self._current is None:  # where only the model changed, what was learned stays in view
+            self._draw_idle_learn_pane()
 
     def _engine_failed(self, event: EngineFailed) -> None:
         self.failure = event.sentence

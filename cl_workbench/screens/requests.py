@@ -99,10 +99,11 @@ class Requests:
 
     async def reset(self, count: int) -> None:
         """Ask, then forget everything."""
+        documents = f"{count} learned document{'s are' if count != 1 else ' is'}"
+        what = documents if count else "the playbook's bullets are"
         screen = ConfirmScreen(
             "Forget everything?",
-            f"The model becomes the base model again: {count} learned document"
-            f"{'s are' if count != 1 else ' is'} taken back. What was saved stays.",
+            f"The model becomes the base model again: {what} taken back. What was saved stays.",
             "Yes, forget everything",
         )
         if await self._app.push_screen_wait(screen):

@@ -60,6 +60,7 @@ class WorkbenchScreen(Chatting):
         self._known = Drawing(
             self._status, self._progress, self._panes, Conversation(opening), self._tell,
             covered=lambda: self.app.screen is not self,
+            playbook_budget=settings.get("ace.playbook_budget"),
         )  # fmt: skip
         self._streams = Streams(session)
         self._known.on_event(Streamed, self._streams.streamed)
@@ -122,8 +123,10 @@ class WorkbenchScreen(Chatting):
         known = self._known
         if action in MOVES_FOCUS:
             return not self._typing
-        if action in {"forget", "reset", "save", "switch_voice"}:
+        if action in {"forget", "switch_voice"}:
             return known.learned_count > 0
+        if action in {"reset", "save"}:
+            return known.holds_something
         conditions = {
             "cancel": self._can_cancel,
             "decide": known.paused and not self._typing,

@@ -97,15 +97,20 @@ class AceEngine(EditsPlaybook):
         """Learn rules from the questions about ``document``, and keep it for context.
 
         The questions are ``pairs``, else those that came with it, else the model writes some;
-        without any the document is kept all the same.  Closing early leaves no trace.
+        without any the document is kept all the same.  One that is kept already is learned
+        further by questions that are given.  Closing early leaves no trace.
 
         Raises:
-            DocumentError: if it was learned already or has no words.
+            DocumentError: if it was learned already and brings no questions, or has no words.
             ServerError: if there are questions and the model's server gives no answer.
         """
+        given = tuple(pairs) or pairs_of(document)
         with self._exclusively():
-            self._ledger.check_new(document)
-            report = yield from self._taught(document, tuple(pairs) or pairs_of(document))
+            if given and document.id in self._ledger:
+                report = yield from self._taught_further(document, given)
+            else:
+                self._ledger.check_new(document)
+                report = yield from self._taught(document, given)
         yield report
 
     def practise(
@@ -272,6 +277,25 @@ class AceEngine(EditsPlaybook):
         for earlier in self._ledger.put(Entry(report, stored.size_of(book))):
             self._shelf.remove(earlier)
         self._history = history
+        if learned is not None:
+            self._adopt(learned)
+        return report
+
+    def _taught_further(
+        self, document: Document, pairs: Sequence[Pair]
+    ) -> Generator[Progress, None, LearnReport]:
+        began = time.perf_counter()
+        book = self._shelf.books[document.id]
+        own = Shelf(self.settings.passages, {document.id: book})
+        learned, notes = yield from self._learned(self._history, document, pairs, own, book)
+        report = dataclasses.replace(
+            self._ledger[document.id].report,
+            seconds=time.perf_counter() - began,
+            learned_at=now(),
+            notes=("It was there already, and was learned further by these questions.",),
+        )
+        report = reported(report, learned, notes)
+        self._ledger.report_anew(report)
         if learned is not None:
             self._adopt(learned)
         return report

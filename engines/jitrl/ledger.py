@@ -136,6 +136,13 @@ class Ledger:
         self.entries = tuple(one for one in entries if one not in earlier)
         return tuple(one.report.id for one in earlier)
 
+    def report_anew(self, report: LearnReport) -> None:
+        """Put ``report`` in the place of the one that its document has."""
+        entries = list(self.entries)
+        position = self.position(report.id)
+        entries[position] = dataclasses.replace(entries[position], report=report)
+        self.entries = tuple(entries)
+
     def _earlier(self, path: str | None) -> list[Entry]:
         return [one for one in self.entries if path is not None and one.report.path == path]
 

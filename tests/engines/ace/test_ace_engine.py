@@ -208,6 +208,26 @@ def test_a_second_learn_waits_for_the_first_and_a_known_document_is_refused():
         next(engine.learn(OTHER))
 
 
+def test_a_document_that_is_kept_is_learned_further_by_questions_that_are_given():
+    engine = taught(OTHER, DOCUMENT)
+    before = state(engine)
+    questions = [Pair("Where are the parrots from?", ("Quito",))]
+    steps = engine.learn(OTHER, questions)
+    next(steps)
+    steps.close()
+    assert state(engine) == before
+    *_, report = engine.learn(OTHER, questions)
+    assert [entry.id for entry in engine.documents] == [OTHER.id, DOCUMENT.id]
+    assert engine.documents[0] == report
+    assert (report.study_items, report.tokens) == (1, before_tokens(OTHER))
+    assert "learned further" in report.notes[0]
+    assert engine.retrieve("green parrots").passages[0].document_id == OTHER.id
+
+
+def before_tokens(document):
+    return taught(document).documents[0].tokens
+
+
 def test_practice_learns_from_questions_alone():
     engine = made()
     list(engine.practise([Pair("What is it?", ("5.0",))], "a file"))
