@@ -6,7 +6,7 @@ rank, so alpha is scaling × rank.  PEFT keeps B as ``[d_out, rank]``: ours tran
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,6 +32,7 @@ class PeftAdapters:
         self._wrapped: list[Any] = []
         self._tuner: Any = None
         self._names: list[str] = []
+        self._used: list[str] = []
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,6 +58,7 @@ class PeftAdapters:
             if hasattr(self._model, "peft_config"):
                 del self._model.peft_config
         self._names.append(name)
+        self._used.append(name)
         for layer, wrapper in enumerate(self._wrapped):
             _fill(wrapper, name, lora.a[layer], lora.b[layer])
         self._activate()
@@ -71,12 +73,15 @@ class PeftAdapters:
             raise EngineError(
                 f"There is no adapter {name!r}: there are {', '.join(self._names) or 'none'}."
             )
-        self._names.remove(name)
-        if not self._names:
-            self._tuner, self._wrapped = None, []
+        if self._names == [name]:
+            self._names, self._used, self._tuner, self._wrapped = [], [], None, []
             return
         for wrapper in self._wrapped:
+            # PEFT warns where the one that goes is the only one in use.
+            wrapper.set_adapter(self._names, inference_mode=True)
             wrapper.delete_adapter(name)
+        self._names.remove(name)
+        self._used = [used for used in self._used if used != name]
         del self._tuner.peft_config[name]
         self._activate()
 
@@ -91,9 +96,21 @@ class PeftAdapters:
         for wrapper in self._wrapped:
             wrapper.set_scale(name, weight)
 
+    def use(self, names: Sequence[str]) -> None:
+        """Let only these adapters count, added up in this order; the others are kept.
+
+        Raises:
+            EngineError: if there is none of a name.
+        """
+        for name in names:
+            if name not in self._names:
+                raise EngineError(f"There is no adapter {name!r} to use: inject it first.")
+        self._used = list(names)
+        self._activate()
+
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Inside the block the model computes with all adapters; outside it is the base.
+        """Inside the block the model computes with the adapters in use; outside it is the base.
 
         Raises:
             AlreadyAdaptedError: if the model carries LoRAs already.
@@ -145,7 +162,7 @@ class PeftAdapters:
 
     def _activate(self) -> None:
         for wrapper in self._wrapped:
-            wrapper.set_adapter(self._names, inference_mode=True)
+            wrapper.set_adapter(self._used, inference_mode=True)
             wrapper.eval()
 
     def _mlps(self) -> list[Any]:

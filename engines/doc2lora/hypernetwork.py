@@ -62,17 +62,20 @@ class GeneratedLora:
         parts = (self.a, self.b, self.bias_a, self.bias_b)
         return GeneratedLora(*(None if t is None else t.detach() for t in parts))  # type: ignore[arg-type]
 
-    def checked(self) -> GeneratedLora:
+    def checked(self, before: int = 0, chunks: int | None = None) -> GeneratedLora:
         """These LoRAs, if every number is finite.
+
+        They are of the chunks after the first ``before`` of ``chunks``.
 
         Raises:
             EngineError: naming the chunks whose LoRA is not.
         """
         finite = torch.isfinite(self.a).flatten(1).all(1) & torch.isfinite(self.b).flatten(1).all(1)
-        bad = [str(n + 1) for n in (~finite).nonzero().flatten().tolist()]
+        bad = [str(before + n + 1) for n in (~finite).nonzero().flatten().tolist()]
         biases = [t for t in (self.bias_a, self.bias_b) if t is not None]
         if bad or not all(bool(torch.isfinite(t).all()) for t in biases):
-            where = f"for chunk {', '.join(bad)} of {len(self)}" if bad else "in its bias LoRA"
+            of = chunks or len(self)
+            where = f"for chunk {', '.join(bad)} of {of}" if bad else "in its bias LoRA"
             raise EngineError(
                 f"The hypernetwork gave numbers that are not finite {where}, so nothing was "
                 "learned: load the base with model.dtype float32, or choose another hypernetwork."

@@ -107,9 +107,9 @@ def our_weights(published: Mapping[str, Tensor], config: HypernetworkConfig) -> 
         if name in given and not _same_shape(given[name].shape, shapes[ours])
     ]
     faults = [
-        _listed("lacks", [name for name in table if name not in given]),
-        _listed("has the unknown", [name for name in given if name not in table]),
-        _listed("has another shape of", wrong),
+        listed("lacks", [name for name in table if name not in given]),
+        listed("has the unknown", [name for name in given if name not in table]),
+        listed("has another shape of", wrong),
     ]
     if any(faults):
         raise CheckpointError(
@@ -128,7 +128,7 @@ def check_finite(weights: Mapping[str, Tensor]) -> None:
     bad = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
     if bad:
         raise CheckpointError(
-            f"The hypernetwork {_listed('has numbers that are not finite in', bad)}: fetch or "
+            f"The hypernetwork {listed('has numbers that are not finite in', bad)}: fetch or "
             "train it again."
         )
 
@@ -141,7 +141,8 @@ def _shown(shape: torch.Size) -> str:
     return "×".join(map(str, shape))
 
 
-def _listed(verb: str, found: list[str]) -> str:
+def listed(verb: str, found: list[str]) -> str:
+    """``verb`` and what it is about, the first few by name; empty where there is nothing."""
     if not found:
         return ""
     rest = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from time import perf_counter
 from typing import Any
@@ -33,8 +33,9 @@ class ChunkRead:
     """One chunk of ``chunks`` has been read and its LoRA generated.
 
     ``number`` counts from 1, ``tokens`` are those of the document in the chunk.
-    ``read_seconds`` went into the reader, ``generate_seconds`` into the hypernetwork; chunks
-    that were read together share their time evenly.
+    ``lora`` is that of this chunk alone.  ``read_seconds`` went into the reader,
+    ``generate_seconds`` into the hypernetwork; chunks that were read together share their
+    time evenly.
     """
 
     number: int
@@ -42,6 +43,7 @@ class ChunkRead:
     tokens: int
     read_seconds: float
     generate_seconds: float
+    lora: GeneratedLora = field(repr=False)
 
 
 def chunks_of(tokenizer: Any, text: str, config: HypernetworkConfig) -> list[list[int]]:
@@ -116,12 +118,30 @@ def read_document(
     chunks_at_once: int | None = None,
     state_bytes: int = STATE_BYTES,
 ) -> Iterator[ChunkRead | GeneratedLora]:
-    """Read chunk after chunk; the last event is the document's ``GeneratedLora``.
+    """Read chunk after chunk, as ``read_chunks``; the last event is the whole ``GeneratedLora``."""
+    made: list[GeneratedLora] = []
+    for read in read_chunks(
+        model, network, chunks, chunks_at_once=chunks_at_once, state_bytes=state_bytes
+    ):
+        made.append(read.lora)
+        yield read
+    yield _together(made)
+
+
+def read_chunks(
+    model: Any,
+    network: Hypernetwork,
+    chunks: Sequence[Sequence[int]],
+    *,
+    chunks_at_once: int | None = None,
+    state_bytes: int = STATE_BYTES,
+) -> Iterator[ChunkRead]:
+    """Read chunk after chunk; none of their LoRAs is kept here.
 
     Up to ``chunks_at_once`` chunks are read together (None means one on a CPU, where more are
     no faster, and 64 elsewhere), fewer if their hidden states wouldn't fit into
-    ``state_bytes``.  States are freed once the perceiver has read them, so memory grows with
-    the number of chunks by their LoRAs alone.  Closing the iterator stops between batches.
+    ``state_bytes``.  States are freed once the perceiver has read them.  Closing the iterator
+    stops between batches.
 
     Raises:
         DocumentError: if a chunk is longer than the model can read.
@@ -129,11 +149,11 @@ def read_document(
     """
     _check_length(model, chunks)
     around = len(network.config.affixes)
-    made: list[GeneratedLora] = []
     device = model.get_input_embeddings().weight.device
     at_once = chunks_at_once or (1 if device.type == "cpu" else MAX_CHUNKS)
     per_chunk = network.config.layers * max(map(len, chunks)) * network.config.hidden
     fitting = state_bytes // (per_chunk * model.dtype.itemsize)
+    first = 0
     for batch in _batches(chunks, max(1, min(at_once, fitting))):
         began = _now(device)
         states, mask = _states(model, batch, device)
@@ -141,12 +161,12 @@ def read_document(
         lora = _generated(network, states, mask, state_bytes)
         del states
         generated = _now(device)
-        first = sum(map(len, made))
-        made.append(lora)
+        lora.checked(first, len(chunks))
         share = (read - began) / len(batch), (generated - read) / len(batch)
-        for n, chunk in enumerate(batch, first + 1):
-            yield ChunkRead(n, len(chunks), len(chunk) - around, *share)
-    yield _together(made).checked()
+        for n, chunk in enumerate(batch):
+            own = GeneratedLora(lora.a[n : n + 1], lora.b[n : n + 1], lora.bias_a, lora.bias_b)
+            yield ChunkRead(first + n + 1, len(chunks), len(chunk) - around, *share, own)
+        first += len(batch)
 
 
 def _states(model: Any, batch: Sequence[Sequence[int]], device: Any) -> tuple[Tensor, Tensor]:

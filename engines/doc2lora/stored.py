@@ -14,7 +14,7 @@ from engines.atomic import write_atomically
 from engines.checkpoint_parts import Part, check_part, damaged, write_part
 from engines.doc2lora.config import HypernetworkConfig
 from engines.doc2lora.hypernetwork import Hypernetwork
-from engines.doc2lora.published_names import check_finite
+from engines.doc2lora.published_names import check_finite, listed
 from engines.protocol import CheckpointError
 
 FILE = "hypernetwork.json"
@@ -113,7 +113,7 @@ def check_base(config: HypernetworkConfig, model: Any, *, name: str, fingerprint
     if config.base_fingerprint is not None:
         same = config.base_fingerprint == fingerprint
     else:
-        same = _last_part(config.base_model) == _last_part(name)
+        same = last_part(config.base_model) == last_part(name)
     if not same:
         raise CheckpointError(
             f"This hypernetwork was trained for {config.base_model}, and {name} is loaded: load "
@@ -132,7 +132,8 @@ def check_base(config: HypernetworkConfig, model: Any, *, name: str, fingerprint
         )
 
 
-def _last_part(name: str) -> str:
+def last_part(name: str) -> str:
+    """A model's name without the folder or owner before it, in small letters."""
     return name.rstrip("/\\").replace("\\", "/").rpartition("/")[2].lower()
 
 
@@ -157,9 +158,15 @@ def _built(config: HypernetworkConfig, weights: dict[str, Tensor], folder: Path)
     try:
         network.load_state_dict(weights, assign=True)
     except RuntimeError as error:
+        own = network.state_dict()
+        faults = [
+            listed("lack", [name for name in own if name not in weights]),
+            listed("have the unknown", [name for name in weights if name not in own]),
+        ]
+        told = f" (they {'; they '.join(f for f in faults if f)})" if any(faults) else ""
         raise CheckpointError(
-            f"The weights in {folder} don't fit the configuration beside them: train or convert "
-            "the hypernetwork again."
+            f"The weights in {folder} don't fit the configuration beside them{told}: train or "
+            "convert the hypernetwork again."
         ) from error
     check_finite(weights)
     return network
