@@ -12,6 +12,8 @@ MOVES_FOCUS = frozenset({"chat", "filter", "new_conversation", "pane"})
 which would else go to the pane that was left.  A line that is typed in keeps its letters."""
 
 BINDINGS: list[BindingType] = [
+    # First, so that a narrow footer never cuts it off: it names all the others.
+    Binding("f1", "help", "help", id="help", key_display="F1", tooltip="Show the keys"),
     # These have priority, and only while a learning is paused: no list moves with them.
     Binding("g", "decide('continue')", "go on", show=False, priority=True,
             id="paused.continue",
@@ -133,7 +135,6 @@ BINDINGS: list[BindingType] = [
             tooltip="Go to the next part of the screen"),
     Binding("shift+tab", "app.focus_previous", "previous", show=False, id="focus.previous",
             tooltip="Go to the previous part of the screen"),
-    Binding("f1", "help", "help", id="help", key_display="F1", tooltip="Show the keys"),
     Binding("question_mark", "help", "help", show=False, id="help.too", key_display="?",
             tooltip="Show the keys"),
     Binding("f2", "app.save_screenshot", "screenshot", show=False, id="screenshot",
