@@ -6,6 +6,7 @@ SHELL := /bin/sh
 .PHONY: help run test check format model bench clean
 
 BIN := .venv/bin
+WORKERS ?= 2
 READY := .venv/.installed
 
 help: ## Show the targets
@@ -14,8 +15,8 @@ help: ## Show the targets
 run: model ## Start the workbench; with no terminal, a short demonstration
 	@$(BIN)/cl-workbench $(ARGS)
 
-test: model ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+test: model ## Run the tests, WORKERS (2) files at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(READY) ## Lint, formatting, types and import rules
 	$(BIN)/ruff check .
