@@ -14,7 +14,7 @@ the seed shifts the windows.  Every method ends after the first pass that leaves
 document's NLL (``evaluation.py``) at or below the target.  Seconds are those of the gradient
 steps, wall seconds with reading and measuring; memory is the peak of the process over what
 it held before learning.
-Needs ``pip install peft`` besides the project itself.
+Needs nothing besides the project itself.
 """
 
 from __future__ import annotations
