@@ -231,24 +231,29 @@ class Lesson:
 
     def _notes(self) -> Iterator[str]:
         now, done = self._now, self._cut
+        chunks, questions = _counted(now.chunks, "chunk"), _counted(now.answers, "question")
         if now.simulated:
             yield NOT_LEARNED
         yield (
-            f"a LoRA of rank {now.rank} from {now.chunks} chunks, effective rank "
+            f"a LoRA of rank {now.rank} from {chunks}, effective rank "
             f"{now.effective_rank or 0:.1f}, by {now.hypernetwork}"
         )
         if done.read < done.tokens:
             yield (
-                f"read the first {done.read:,} of {done.tokens:,} tokens in {now.chunks} chunks, "
+                f"read the first {done.read:,} of {done.tokens:,} tokens in {chunks}, "
                 "the rest is left out (doc2lora.max_chunks and doc2lora.chunk_tokens say how many)"
             )
         if now.loss_before is not None and len(self._text) < done.read:
             yield f"the losses are those of the first {len(self._text)} tokens"
         if now.answer_loss_before is not None and now.answer_loss is not None:
             yield (
-                f"gold answers to {now.answers} questions: {now.answer_loss_before:.2f} nats per "
-                f"token before, {now.answer_loss:.2f} after"
+                f"the gold answers of {questions}: {now.answer_loss_before:.2f} nats "
+                f"per token by the base, {now.answer_loss:.2f} now"
             )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count} {what}s"
 
 
 def _reading(

@@ -65,6 +65,8 @@ class Mounted:
     """The adapters that are built, each once; between blocks the model has none of them."""
 
     def __init__(self, model: Any) -> None:
+        import peft  # noqa: F401 - now, or the first learn would count it as its own time
+
         self._model = model
         self._adapters = PeftAdapters(model)
         self._built: dict[str, Lora] = {}

@@ -42,7 +42,7 @@ class Doc2LoraSettings:
     context_strength: float = 1.0
     bias_strength: float = 1.0
     precision: Precision = "auto"
-    measure_tokens: int = 512
+    measure_tokens: int = 256
     measure_questions: int = 8
     simulated: bool = False
     seed: int = 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -144,7 +146,7 @@ def test_losses_are_those_of_the_base_and_of_the_model_as_learned():
     assert events[-1].answer_loss_before == pytest.approx(
         engine.host.negative_log_likelihood(prompt, answer), rel=1e-4
     )
-    assert any(note.startswith("gold answers to 1 questions") for note in report.notes)
+    assert any(note.startswith("the gold answers of 1 question") for note in report.notes)
     *_, recall = engine.recall(document)
     assert isinstance(recall, Recall)
     assert (recall.base_loss, recall.loss) == pytest.approx((report.loss_before, report.loss_after))
@@ -310,3 +312,11 @@ def test_simulated_says_so_wherever_a_result_is_shown():
     other = taught(Doc2LoraEngine(host, settings=dataclasses.replace(settings, seed=8)), HARBOUR)
     assert not torch.equal(as_learned(other), as_learned(engine))
     assert not d2l_engine(host).simulated
+
+
+def test_settings_and_events_are_read_without_torch():
+    code = (
+        "import sys, engines.doc2lora.settings, engines.doc2lora.events, engines.doc2lora.modes;"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
