@@ -16,6 +16,7 @@ from cl_workbench.settings_ace import LOCAL
 from cl_workbench.settings_jitrl import WORDS_AND_CHARACTERS
 from cl_workbench.settings_values import nearest
 from engines.ace.settings import AceSettings
+from engines.doc2lora.settings import Doc2LoraSettings
 from engines.documents import ReadOptions
 from engines.jitrl.settings import JitRLFullSettings, JitRLMVPSettings, PassageSettings
 from engines.protocol import Engine, EngineError, Sampling, Turn
@@ -179,6 +180,12 @@ def ace_settings(settings: Settings) -> AceSettings:
     return AceSettings(passages=passage_settings(settings), **own, **switches)
 
 
+def doc2lora_settings(settings: Settings) -> Doc2LoraSettings:
+    """The Doc-to-LoRA engine's settings, from ``doc2lora``."""
+    own = {name: settings.get(f"doc2lora.{name}") for name in _DOC2LORA_NAMES}
+    return Doc2LoraSettings(simulated=settings.get("doc2lora.simulated") == "true", **own)
+
+
 def model_cache() -> Path:
     """Where models and what is counted once per model are kept; all homes share it."""
     from engines.models import default_cache
@@ -239,7 +246,13 @@ _ACE_NAMES = (
 )  # fmt: skip
 _ACE_SWITCHES = ("reflect_on_right", "keep_best")
 
+_DOC2LORA_NAMES = (
+    "mode", "hypernetwork", "chunk_tokens", "max_chunks", "chunks_at_once", "context_strength",
+    "bias_strength", "precision", "measure_tokens", "measure_questions", "seed",
+)  # fmt: skip
+
 ACE = "ace"
+DOC2LORA = "doc2lora"
 
 TTT_KEYS = {
     "objective": "ttt.objective",

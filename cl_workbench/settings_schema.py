@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cl_workbench.setting import Kind, Setting, Value
 from cl_workbench.settings_ace import ACE_SETTINGS, SERVER_SETTINGS
+from cl_workbench.settings_doc2lora import DOC2LORA_SETTINGS
 from cl_workbench.settings_jitrl import JITRL_SETTINGS
 from engines.ttt.settings import TTTSettings
 
@@ -29,6 +30,7 @@ SECTIONS = {
     "jitrl_full": "JitRL Full: stored hidden states that move the logits where they are near.",
     "ace": "ACE: a playbook of rules that grows by patches.",
     "server": "The language model that takes ACE's roles.",
+    "doc2lora": "Doc-to-LoRA: a hypernetwork reads a document and writes a LoRA of the base model.",
     "generation": "How answers are written.",
     "documents": "How files are read.",
     "session": "What outlasts the program.",
@@ -347,6 +349,7 @@ SETTINGS: tuple[Setting, ...] = (
     *JITRL_SETTINGS,
     *ACE_SETTINGS,
     *SERVER_SETTINGS,
+    *DOC2LORA_SETTINGS,
     Setting(
         "generation.max_new_tokens",
         "whole",

@@ -74,6 +74,8 @@ def checked(setting: Setting, raw: object, base: Path) -> Value:
     """
     if raw is None and setting.nullable:
         return None
+    if isinstance(raw, bool) and "true" in setting.choices:
+        raw = str(raw).lower()  # in YAML a plain true is no text
     value = _converted(setting, raw, base)
     if value is None or not _within(setting, value):
         raise refused(setting, raw)
