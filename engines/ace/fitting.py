@@ -34,23 +34,26 @@ class _Shortening:
     at: Callable[[int], Brief]
 
 
-def fitted(model: LanguageModel, brief: Brief, asking: Asking, revision: int = 0) -> Fitted:
+def fitted(
+    model: LanguageModel, brief: Brief, asking: Asking, revision: int = 0, *, spare: int = 0
+) -> Fitted:
     """``brief`` with as much left out as need be for prompt and answer to fit.
 
     Passages go first, the least relevant of them first; then bullets, the least useful at
     ``revision`` first; then the oldest exchanges of a conversation.  What a role is to work on
-    (a question, an answer, a review) always stays whole.
+    (a question, an answer, a review) always stays whole.  ``spare`` tokens are left free beside
+    the answer, for its fault if it has to be asked for again, where leaving things out can do that.
 
     Raises:
         PromptTooLongError: if it doesn't fit even so; with both numbers.
     """
     request = asking(brief)
-    if _excess(model, request) <= 0:
+    if _excess(model, request, spare) <= 0:
         return Fitted(request, brief)
     left_out = []
     shorter = brief
     for shortening in _shortenings(brief, revision):
-        count = _fewest(model, shortening(shorter), asking)
+        count = _fewest(model, shortening(shorter), asking, spare)
         shorter = shortening(shorter).at(count)
         left_out.append(count)
     request = asking(shorter)
@@ -61,17 +64,17 @@ def fitted(model: LanguageModel, brief: Brief, asking: Asking, revision: int = 0
     return Fitted(request, shorter, *left_out)
 
 
-def _excess(model: LanguageModel, request: Request) -> int:
-    room = model.context_tokens - request.max_tokens
+def _excess(model: LanguageModel, request: Request, spare: int = 0) -> int:
+    room = model.context_tokens - request.max_tokens - spare
     return model.count(shown_turns(request), room) - room
 
 
-def _fewest(model: LanguageModel, shortening: _Shortening, asking: Asking) -> int:
+def _fewest(model: LanguageModel, shortening: _Shortening, asking: Asking, spare: int) -> int:
     """How many have to go, found by halving; all where that isn't enough."""
     first, last = 0, shortening.most
     while first < last:
         middle = (first + last) // 2
-        if _excess(model, asking(shortening.at(middle))) <= 0:
+        if _excess(model, asking(shortening.at(middle)), spare) <= 0:
             last = middle
         else:
             first = middle + 1

@@ -37,6 +37,7 @@ _REASONING_CHARACTERS = 800
 _REFLECTION_CHARACTERS = 400
 _CURATED = 5
 _CURATED_CHARACTERS = 300
+_SPARE_SHARE, _MOST_SPARE = 16, 600  # of the context, for an answer's fault; in tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,8 @@ def _answer(
     model: LanguageModel, asked: Asked, request: Asking, settings: AceSettings, revision: int
 ) -> Generator[Chunk, None, tuple[Fitted, Structured | GaveUp]]:
     context = model.context_tokens
-    fit = fitted(model, asked.brief, request, revision)
+    spare = min(_MOST_SPARE, context // _SPARE_SHARE) if settings.retries else 0
+    fit = fitted(model, asked.brief, request, revision, spare=spare)
     schema = _schema(asked, fit.brief)
     try:
         return fit, (yield from ask_for(model, fit.request, schema, retries=settings.retries))

@@ -108,8 +108,9 @@ def ask_for(
         except PromptTooLongError as error:
             if not text:
                 raise
-            problems.append(str(error))
-            return GaveUp(str(error), attempt - 1, spent, text, tuple(problems))
+            # A person can do something about the answer's own fault.
+            reason, what = problems[-1], "there was no room in the context to ask again"
+            return GaveUp(f"{reason} ({what})", attempt - 1, spent, text, (*problems, str(error)))
         spent, text = spent.with_answer(answer), answer.text
         found = read(answer.text, schema, check)
         if isinstance(found, Found):

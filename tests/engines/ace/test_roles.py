@@ -48,9 +48,11 @@ def told(model, asked, chosen=SETTINGS):
             return end.value
 
 
-def generated(rule, question="How much?", playbook=PLAYBOOK, passages=(), **options):
+def generated(
+    rule, question="How much?", playbook=PLAYBOOK, passages=(), chosen=SETTINGS, **options
+):
     model = ScriptedRoles(generator=rule, **options)
-    return told(model, generator(question, playbook, passages, SETTINGS)), model
+    return told(model, generator(question, playbook, passages, chosen), chosen), model
 
 
 def needs(model):
@@ -178,17 +180,38 @@ def test_a_server_that_fails_costs_the_turn_alone():
 def test_passages_go_before_bullets_and_the_question_never():
     passages = [passage("word " * 100) for _ in range(5)]
     question = "How much is it in all? " * 10
-    whole, model = generated(answers("5"), question, passages=passages)
-    fewer, _ = generated(answers("5"), question, passages=passages, context_tokens=needs(model) - 1)
+    once = {"passages": passages, "chosen": AceSettings(retries=0)}
+    whole, model = generated(answers("5"), question, **once)
+    fewer, _ = generated(answers("5"), question, **once, context_tokens=needs(model) - 1)
     assert (whole.passages_left_out, fewer.passages_left_out) == (0, 1)
     assert fewer.bullets_left_out == 0
 
     _, model = generated(answers("5"), question)
     room = needs(model) - 1
-    tight, model = generated(answers("5"), question, passages=passages, context_tokens=room)
+    tight, model = generated(answers("5"), question, **once, context_tokens=room)
     assert (tight.passages_left_out, tight.bullets_left_out) == (5, 1)
     assert "helpful=1" in prompt(model.asked[0]), "the most useful bullet stays longest"
     assert block(model.asked[0], "question") == question.strip()
+
+
+def test_room_is_left_to_be_asked_again_with_the_mistake_shown():
+    said = iter(["I would rather not say.", answers("5")])
+
+    class Strict(ScriptedRoles):
+        def stream(self, request):
+            require_room(self.count(request.turns), request, self.context_tokens)
+            return super().stream(request)
+
+    def second_time(request):
+        one = next(said)
+        return one if isinstance(one, str) else one(request)
+
+    passages = [passage("word " * 100) for _ in range(5)]
+    _, model = generated(answers("5"), passages=passages)
+    strict = Strict(generator=second_time, context_tokens=needs(model))
+    turn = told(strict, generator("How much?", PLAYBOOK, passages, SETTINGS))
+    assert (turn.parsed["final_answer"], turn.attempts) == ("5", 2)
+    assert turn.passages_left_out == 1
 
 
 def test_a_question_that_does_not_fit_is_refused_with_the_numbers():

@@ -109,6 +109,7 @@ def test_a_prompt_too_long_is_raised_at_first_and_ends_the_retries_later():
     _, got = ask(ScriptedModel("no", too_long))
     assert isinstance(got, GaveUp)
     assert (got.attempts, len(got.problems)) == (1, 2)
+    assert got.reason.startswith("it holds no JSON object (there was no room")
 
 
 def test_closing_closes_the_answer_below():
