@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from engines.ace.questions import read_pairs
+from engines.ace.questions import read_noted_pairs
 from engines.documents import ReadOptions
 from engines.protocol import Document
 
@@ -14,18 +14,27 @@ Questions = tuple[tuple[str, tuple[str, ...]], ...]
 Found = TypeVar("Found")
 
 
-def questions_of(path: Path, options: ReadOptions | None = None) -> Questions:
-    """The questions of a ``.jsonl`` file, each with the answers that are right.
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Questions, each with the answers that are right, and sentences on what was left out."""
+
+    questions: Questions = ()
+    notes: tuple[str, ...] = ()
+
+
+def questions_of(path: Path, options: ReadOptions | None = None) -> Given:
+    """The questions of a ``.jsonl`` file.
 
     Raises:
         DocumentError: if it can't be read or holds none.
     """
-    pairs = read_pairs(path, None if options == ReadOptions() else options)
-    return tuple((pair.question, pair.answers) for pair in pairs)
+    pairs, notes = read_noted_pairs(path, None if options == ReadOptions() else options)
+    return Given(tuple((pair.question, pair.answers) for pair in pairs), notes)
 
 
-def with_questions(found: Found, questions: Questions) -> Found:
-    """``found`` with ``questions`` in the place of its own, if it is a document and there are."""
-    if questions and isinstance(found, Document):
-        return replace(found, questions=questions)
+def with_questions(found: Found, given: Given) -> Found:
+    """``found`` with what was given in the place of its own, if it is a document and there is."""
+    if given.questions and isinstance(found, Document):
+        notes = (*found.notes, *given.notes)
+        return replace(found, questions=given.questions, notes=notes)
     return found

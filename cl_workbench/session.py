@@ -13,7 +13,7 @@ from pathlib import Path
 from cl_workbench import engine_jobs, playbook_jobs, rating_jobs
 from cl_workbench.autosave import Autosave
 from cl_workbench.base_model import Host, Report, facts_of
-from cl_workbench.given_questions import questions_of, with_questions
+from cl_workbench.given_questions import Given, questions_of, with_questions
 from cl_workbench.messages import (
     EngineFailed,
     EngineReady,
@@ -357,7 +357,7 @@ class Session:
     ) -> None:
         if self._engine is None and stop():
             return  # cancelled together with the loading, which tells of it
-        asked = questions_of(questions, self._read_options) if questions else ()
+        asked = questions_of(questions, self._read_options) if questions else Given()
         job = engine_jobs.LearnJob(
             self._ready_engine(), stop, self._tell, self._sentence, self._pause.wait
         )

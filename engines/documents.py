@@ -26,7 +26,7 @@ from engines.folders import (
     list_folder,
     shown,
 )
-from engines.jsonlines import Fields, parse_lines
+from engines.jsonlines import Fields, NoUsableLineError, parse_lines
 from engines.protocol import Document, DocumentError
 from engines.titles import one_line, title_of
 
@@ -127,6 +127,8 @@ def read_file(
     try:
         content = _read_stable(path, options.max_megabytes, opener or _open_without_waiting)
         return _document(content, path, options)
+    except NoUsableLineError as error:
+        raise NoUsableLineError(error.reason, error.why, shown(path)) from None
     except DocumentError as error:
         raise DocumentError(error.reason, shown(path)) from error.__cause__
     except (OSError, ValueError) as error:

@@ -14,6 +14,14 @@ _NOTED_LINES = 5
 Question = tuple[str, tuple[str, ...]]
 
 
+class NoUsableLineError(DocumentError):
+    """No line of a file can be used; ``why`` is the fault of the first one."""
+
+    def __init__(self, reason: str, why: str, path: str | None = None) -> None:
+        super().__init__(reason, path)
+        self.why = why
+
+
 class _BadLineError(Exception):
     """Why one line can't be used; caught below and turned into a note."""
 
@@ -60,7 +68,7 @@ def parse_lines(content: str, fields: Fields, subject: str) -> Lines:
     question sets with one paragraph for many questions read as that paragraph.
 
     Raises:
-        DocumentError: if no line can be used; ``subject`` names the file.
+        NoUsableLineError: if no line can be used; ``subject`` names the file.
     """
     reading = _Reading()
     for number, line in enumerate(content.split("\n"), start=1):
@@ -71,9 +79,9 @@ def parse_lines(content: str, fields: Fields, subject: str) -> Lines:
                 reading.bad.append(f"line {number} of {subject} was left out: {bad}")
     texts = reading.texts or [f"Question: {q}\nAnswer: {a[0]}" for q, a in reading.questions]
     if not texts and reading.bad:
-        raise DocumentError(
-            f"{subject} has no usable line ({reading.bad[0].split(': ', 1)[1]}); "
-            f"each line needs a field {fields}."
+        why = reading.bad[0].split(": ", 1)[1]
+        raise NoUsableLineError(
+            f"{subject} has no usable line ({why}); each line needs a field {fields}.", why
         )
     title = next(iter(reading.titles)) if len(reading.titles) == 1 else None
     return Lines("\n\n".join(texts), title, tuple(reading.questions), _notes(reading.bad))

@@ -29,7 +29,7 @@ from cl_workbench.commands.shortcuts import (
     objective_option,
     review_option,
 )
-from cl_workbench.given_questions import Questions, questions_of, with_questions
+from cl_workbench.given_questions import Given, Questions, questions_of, with_questions
 from cl_workbench.history import recorder
 from cl_workbench.home import made
 from cl_workbench.terminal_text import one_line
@@ -112,19 +112,20 @@ def learn(
         choices.check(outcome.engine, given(context, "loops", "review"))
         if items is not None and workspace.settings.get("ttt.objective") == "next_token":
             raise click.UsageError("next_token learns the text alone: leave out --items.")
-        questions = (
-            () if qa is None else questions_of(qa, assembly.read_options(workspace.settings))
-        )
+        options = assembly.read_options(workspace.settings)
+        asked = Given() if qa is None else questions_of(qa, options)
         documents = _with_items(_read(workspace, paths, outcome), items)
-        documents = _with_questions(documents, questions)
+        documents = _with_questions(documents, asked)
+        practice = () if paths else asked.questions
+        for note in asked.notes if practice else ():  # a document's report has them
+            click.echo(one_line(note), err=True)
         if save is not None:
             made(workspace.home.checkpoints)
         if dry_run:
             found = previewed(workspace, documents, outcome, load)
-            tell_preview(found, outcome, emit, 0 if paths else len(questions))
+            tell_preview(found, outcome, emit, len(practice))
             return outcome.exit_code
         if documents or not paths:
-            practice = () if paths else questions
             _learn_all(workspace, documents, outcome, Task(choices, practice, save, load))
         outcome.seconds = time.perf_counter() - started
         if emit:
@@ -159,12 +160,12 @@ def _with_items(documents: list[Document], items: Path | None) -> list[Document]
     return [replace(document, study=study) for document in documents]
 
 
-def _with_questions(documents: list[Document], questions: Questions) -> list[Document]:
-    if questions and len(documents) > 1:
+def _with_questions(documents: list[Document], asked: Given) -> list[Document]:
+    if asked.questions and len(documents) > 1:
         raise click.UsageError(
             f"--qa goes with one document, and {len(documents)} were read: name one PATH."
         )
-    return [with_questions(document, questions) for document in documents]
+    return [with_questions(document, asked) for document in documents]
 
 
 @dataclass(frozen=True, slots=True)

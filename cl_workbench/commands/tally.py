@@ -147,7 +147,7 @@ def _operations(tallies: list[Tally]) -> str:
     accepted = sum(tally.accepted for tally in tallies)
     refused = sum(tally.refused for tally in tallies)
     held = sum(tally.held for tally in tallies)
-    return f"; operations: {accepted} accepted, {refused} refused, {held} held"
+    return f"; operations: {accepted:,} accepted, {refused:,} refused, {held:,} held"
 
 
 def _spent(tallies: list[Tally]) -> str:
@@ -161,4 +161,4 @@ def _more(name: str, waiting: int) -> str:
     if not waiting:
         return f"See it with `cl-workbench playbook show {name}`."
     verb = "operation waits" if waiting == 1 else "operations wait"
-    return f"{waiting} {verb}: `cl-workbench playbook review {name}` shows what."
+    return f"{waiting:,} {verb}: `cl-workbench playbook review {name}` shows what."

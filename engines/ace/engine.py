@@ -292,7 +292,10 @@ class AceEngine(EditsPlaybook):
             self._ledger[document.id].report,
             seconds=time.perf_counter() - began,
             learned_at=now(),
-            notes=("It was there already, and was learned further by these questions.",),
+            notes=(
+                "It was there already, and was learned further by these questions.",
+                *document.notes,
+            ),
         )
         report = reported(report, learned, notes)
         self._ledger.report_anew(report)

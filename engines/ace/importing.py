@@ -131,7 +131,9 @@ def _json(text: str) -> Imported:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise PlaybookError("It is not whole JSON: export it again.") from error
+        raise PlaybookError(
+            "It is not whole JSON, so it was cut or changed: save or export it again."
+        ) from error
     if isinstance(found, dict) and found.get("format") == FORMAT:
         return _own(found)
     rows = found.get("strategies") if isinstance(found, dict) else None

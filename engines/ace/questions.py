@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engines.decoding import clean
+from engines.decoding import clean, counted
 from engines.documents import ReadOptions, read_file
+from engines.jsonlines import NoUsableLineError
 from engines.protocol import Document, DocumentError
 
 MAX_PAIRS = 10_000
@@ -53,20 +54,33 @@ def read_pairs(path: str | Path, options: ReadOptions | None = None) -> tuple[Pa
     Raises:
         DocumentError: if the file can't be read or holds no question.
     """
-    try:
-        found = read_file(path, options).questions
-    except DocumentError:
-        if options is not None:
-            raise
-        found = ()
-    if not found and options is None:
-        found = read_file(path, _TASK_FIELDS).questions
-    if not found:
-        raise DocumentError(
-            f"{Path(path).name} holds no question: each line needs a 'question' and an 'answer'.",
-            str(path),
-        )
-    return _pairs(found, None)
+    return read_noted_pairs(path, options)[0]
+
+
+def read_noted_pairs(
+    path: str | Path, options: ReadOptions | None = None
+) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
+    """``read_pairs``, and sentences on the lines that were left out.
+
+    Raises:
+        DocumentError: if the file can't be read or holds no question.
+    """
+    why = ""
+    for fields in (options,) if options is not None else (None, _TASK_FIELDS):
+        try:
+            found = read_file(path, fields)
+        except NoUsableLineError as error:
+            why = why or error.why
+            continue
+        if found.questions:
+            return _pairs(found.questions, None), (*found.notes, *_too_many(found.questions))
+    needed = options or ReadOptions()
+    because = f" ({why})" if why else ""
+    raise DocumentError(
+        f"{Path(path).name} holds no question{because}: each line needs a "
+        f"'{needed.question_field}' and an '{needed.answer_field}'.",
+        str(path),
+    )
 
 
 def split(pairs: Sequence[Pair], share: float, most: int, seed: int) -> Split:
@@ -98,6 +112,13 @@ def is_only_questions(document: Document) -> bool:
         return False
     written = "\n\n".join(f"Question: {q}\nAnswer: {a[0]}" for q, a in document.questions if a)
     return clean(written)[0].strip() == document.text.strip()
+
+
+def _too_many(questions: Sequence[object]) -> tuple[str, ...]:
+    beyond = len(questions) - MAX_PAIRS
+    if beyond <= 0:
+        return ()
+    return (f"{counted(beyond, 'question')} after the first {MAX_PAIRS:,} were left out",)
 
 
 def _pairs(

@@ -122,6 +122,19 @@ def test_practice_without_a_document_needs_no_path(call, qa, home):
     assert (home / "checkpoints" / "cp" / "manifest.json").is_file()
 
 
+def test_questions_that_were_left_out_are_told(call, mill, qa):
+    with qa.open("a") as stream:
+        stream.write('\n{"question": "Cut')
+    learn = ["learn", "--engine", "ace", "--qa", qa, "--loops", "1"]
+    code, out, err = call(*learn, mill, "--json")
+    assert code == 0
+    (note,) = json.loads(out)["documents"][0]["notes"]
+    assert "line 3" in note
+    assert note in err
+    code, _, err = call(*learn)
+    assert (code, note in err) == (0, True)
+
+
 def test_held_operations_wait_until_a_person_accepts_them(call, mill, qa, home):
     learn = ["learn", mill, "--engine", "ace", "--qa", qa, "--loops", "1"]
     code, out, _ = call(*learn, "--review", "hold", "--playbook", "orr")

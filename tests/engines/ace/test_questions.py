@@ -6,8 +6,16 @@ import json
 
 import pytest
 
-from engines.ace.questions import Pair, is_only_questions, pairs_of, read_pairs, split
-from engines.documents import read_file
+from engines.ace import questions
+from engines.ace.questions import (
+    Pair,
+    is_only_questions,
+    pairs_of,
+    read_noted_pairs,
+    read_pairs,
+    split,
+)
+from engines.documents import ReadOptions, read_file
 from engines.protocol import Document, DocumentError
 
 
@@ -54,6 +62,25 @@ def test_files_with_question_and_answer_or_context_and_target_are_read(tmp_path)
 def test_a_file_without_questions_says_what_it_needs(tmp_path):
     with pytest.raises(DocumentError, match="question"):
         read_pairs(lines(tmp_path / "a.jsonl", {"text": "Only a text."}))
+
+
+def test_lines_that_were_left_out_are_told_and_so_is_what_they_need(tmp_path):
+    path = lines(tmp_path / "a.jsonl", {"question": "Q?", "answer": "a"}, {"question": 3})
+    pairs, notes = read_noted_pairs(path)
+    assert len(pairs) == 1
+    assert len(notes) == 1
+    assert "line 2" in notes[0]
+    with pytest.raises(DocumentError, match="its 'question' is not a text"):
+        read_pairs(lines(tmp_path / "b.jsonl", {"question": 3, "answer": "a"}))
+    with pytest.raises(DocumentError, match="a 'q' and an 'a'"):
+        read_pairs(path, ReadOptions(question_field="q", answer_field="a"))
+
+
+def test_questions_beyond_the_most_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(questions, "MAX_PAIRS", 2)
+    path = lines(tmp_path / "a.jsonl", *({"question": f"{n}?", "answer": "a"} for n in range(5)))
+    pairs, notes = read_noted_pairs(path)
+    assert (len(pairs), notes) == (2, ("3 questions after the first 2 were left out",))
 
 
 def test_a_document_that_only_writes_its_answers_out_is_told_apart(tmp_path):
