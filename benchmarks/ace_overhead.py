@@ -331,7 +331,7 @@ def main() -> None:
         "bare (ms)",
         "ours (ms)",
         "overhead (ms)",
-        "of it work (ms)",
+        "work (ms)",
         "aim 5 ms",
         "n",
     ]
