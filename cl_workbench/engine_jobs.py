@@ -33,6 +33,7 @@ from engines.abilities import (
     KeepsPlaybook,
     MeasuresRecall,
     Retrieves,
+    ScalesLoras,
     Studies,
     TakesFeedback,
 )
@@ -58,9 +59,10 @@ Change = Callable[[Engine], Iterable[Event]]
 Steps = Callable[[Engine], Iterator[object]]
 Decide = Callable[[Stop], Decision | None]
 
+CONTEXT_STRENGTH = "context strength"
 _ABILITIES = (
     HasAlpha, HasLedger, HasStrength, MeasuresRecall, Retrieves, Studies, ForeseesInterference,
-    TakesFeedback, KeepsPlaybook,
+    TakesFeedback, KeepsPlaybook, ScalesLoras,
 )  # fmt: skip
 
 
@@ -76,6 +78,8 @@ def state_of(engine: Engine) -> EngineState:
     if isinstance(engine, HasStrength):
         strength, limit = float(engine.strength), float(engine.strength_limit)
         state = replace(state, strength=strength, strength_limit=limit)
+    if isinstance(engine, ScalesLoras):
+        state = replace(state, strength_name=CONTEXT_STRENGTH, simulated=engine.simulated)
     if isinstance(engine, TakesFeedback):
         state = replace(state, feedback=engine.feedback)
     if isinstance(engine, KeepsPlaybook):

@@ -36,9 +36,10 @@ class EngineState:
 
     ``abilities`` are the names of the protocols in ``engines.abilities`` that it keeps.
     Where it keeps ``HasLedger``, ``muted`` holds the ids of documents that don't count now,
-    and ``bytes_of`` the size of what is kept of each, by id.  ``feedback`` are the verdicts in
-    force, where it takes any.  ``history`` is the playbook with its revisions where it keeps
-    one, and ``traces`` what the roles said in the latest learns.
+    and ``bytes_of`` the size of what is kept of each, by id.  ``strength_name`` says what the
+    strength is one of; where ``simulated`` nothing was really learned.  ``feedback`` are the
+    verdicts in force, where it takes any.  ``history`` is the playbook with its revisions
+    where it keeps one, and ``traces`` what the roles said in the latest learns.
     """
 
     engine: str
@@ -49,6 +50,8 @@ class EngineState:
     bytes_of: Mapping[str, int] = field(default_factory=dict)
     strength: float | None = None
     strength_limit: float = 0.0
+    strength_name: str = "bias"
+    simulated: bool = False
     feedback: tuple[Feedback, ...] = ()
     history: History | None = field(default=None, repr=False)
     traces: tuple[Trace, ...] = field(default=(), repr=False)

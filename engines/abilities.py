@@ -82,13 +82,27 @@ class ForeseesInterference(Protocol):
 
 @runtime_checkable
 class HasStrength(Protocol):
-    """How strongly knowledge beside the weights moves the logits: 0 is off."""
+    """How strongly what was learned counts, beside the weights or added to them: 0 is off."""
 
     strength: float
 
     @property
     def strength_limit(self) -> float:
         """The highest strength that may be set."""
+
+
+@runtime_checkable
+class ScalesLoras(Protocol):
+    """What is learned are LoRAs: ``strength`` of ``HasStrength`` multiplies the documents' own.
+
+    ``bias_strength``, with the same limit, multiplies what is added for every document alike.
+    """
+
+    bias_strength: float
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its LoRAs are random, so that nothing is learned."""
 
 
 @runtime_checkable

@@ -28,11 +28,11 @@ def alpha(value: float | None) -> str:
     return f"α {number(value)}"
 
 
-def bias(strength: float | None) -> str:
-    """How strongly logits are moved: ``bias 2.0``, or ``bias off`` at 0."""
-    if not strength or not is_measured(strength):
-        return "bias off"
-    return f"bias {number(strength, 1 if round(strength, 1) == round(strength, 2) else 2)}"
+def strength(value: float | None, name: str = "bias") -> str:
+    """How strongly what was learned counts: ``bias 2.0``, or ``bias off`` at 0."""
+    if not value or not is_measured(value):
+        return f"{name} off"
+    return f"{name} {number(value, 1 if round(value, 1) == round(value, 2) else 2)}"
 
 
 def percent(share: float | None, digits: int = 0) -> str:

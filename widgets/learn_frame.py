@@ -9,6 +9,7 @@ from textual.content import Content
 
 from widgets import figures
 from widgets.gate_heatmap import GateBins
+from widgets.lora_frame import LoraFrame
 from widgets.plain_text import fitted, one_line
 from widgets.role_frame import RoleFrame
 from widgets.trend import Point
@@ -37,7 +38,8 @@ class LearnFrame:
     ``held_out`` and ``answers`` have a point for each time the guard looked; the budgets
     are the relative rise and the lost share at which it acts.  ``overlaps`` pairs the
     titles of earlier documents with shares, ``learning_rates`` are the first and the
-    present one.  ``roles`` is there where it is learned by questions to a language model.
+    present one.  ``roles`` is there where it is learned by questions to a language model,
+    ``lora`` where it becomes a LoRA.
     """
 
     title: str
@@ -68,6 +70,7 @@ class LearnFrame:
     overlaps: tuple[tuple[str, float], ...] = ()
     paused: bool = False
     roles: RoleFrame | None = None
+    lora: LoraFrame | None = None
 
     @property
     def held_out_change(self) -> float | None:
@@ -110,11 +113,13 @@ def _batches(frame: LearnFrame) -> dict[str, str]:
     parts = {}
     if frame.tokens:
         parts["tokens"] = f"{figures.count(frame.tokens)} tokens"
-    if frame.stage not in {LEARNING, LEARNED}:
+    if frame.lora and frame.lora.chunk and frame.stage not in {LEARNED, "measuring"}:
+        parts["stage"] = f"chunk {frame.lora.chunk}/{frame.lora.chunks}"
+    elif frame.stage not in {LEARNING, LEARNED}:
         parts["stage"] = frame.stage
     elif frame.passes:
         parts["stage"] = f"pass {frame.pass_number}/{frame.passes}"
-    if frame.steps and frame.stage in {LEARNING, LEARNED}:
+    if frame.steps and frame.stage in {LEARNING, LEARNED} and not frame.lora:
         parts["batch"] = f"batch {frame.step}/{frame.steps}"
     if frame.tokens_per_second is not None:
         parts["speed"] = figures.rate(frame.tokens_per_second)

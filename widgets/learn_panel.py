@@ -12,6 +12,7 @@ from textual.widgets import Static
 from widgets import figures, guard_lines
 from widgets.gate_heatmap import GateBins, GateHeatmap
 from widgets.learn_frame import LearnFrame, Notice, headline
+from widgets.lora_panel import LoraPanel
 from widgets.meter import Meter
 from widgets.plain_text import one_line
 from widgets.role_panel import RolePanel
@@ -34,7 +35,8 @@ _TALL_FROM_HEIGHT = 24
 class LearnPanel(VerticalScroll):
     """Progress, four curves, the guard's words and the gate; or, in words, why there are none.
 
-    Where it is learned by questions, what the roles do stands in the place of the curves.
+    Where it is learned by questions, what the roles do stands in the place of the curves, and
+    where it becomes a LoRA, what is known of that.
     Set ``frame`` while learning.  ``notice`` says the state in words; with a notice of kind
     ``empty`` or ``loading`` the curves are hidden, otherwise they stay as they ended.
     """
@@ -67,6 +69,7 @@ class LearnPanel(VerticalScroll):
         yield Static(id="learn-notice")
         yield Static(id="learn-pause")
         yield RolePanel(id="roles")
+        yield LoraPanel(id="lora")
         yield Trend("loss", widget_id="trend-loss")
         yield Trend("α", widget_id="trend-alpha")
         yield Trend("held-out", widget_id="trend-held-out")
@@ -111,6 +114,7 @@ class LearnPanel(VerticalScroll):
         self._draw_notice()
         self._draw_words(None if idle else self.frame)
         self._draw_roles(None if idle else self.frame)
+        self._draw_lora(None if idle else self.frame)
         if self.frame is not None and not idle:
             self._draw_frame(self.frame)
         elif loading:
@@ -160,6 +164,12 @@ class LearnPanel(VerticalScroll):
         if frame is not None and frame.roles is not None:
             panel.room, panel.live = self.size.height, self.notice is None
             panel.frame = frame.roles
+
+    def _draw_lora(self, frame: LearnFrame | None) -> None:
+        panel = self.query_one(LoraPanel)
+        panel.display = frame is not None and frame.lora is not None
+        if frame is not None and frame.lora is not None:
+            panel.room, panel.frame = self.size.height, frame.lora
 
     def _draw_frame(self, frame: LearnFrame) -> None:
         width = self.scrollable_content_region.width

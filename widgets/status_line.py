@@ -23,7 +23,7 @@ _STYLES: dict[str, str] = {
     "failed": "$error",
     "closing": "$warning",
 }
-_MIN_MODEL_WIDTH = 10
+_MIN_MODEL_WIDTH = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class StatusLine(Widget):
     """Product, model, device, engine, its dial and the number of documents; the state at the right.
 
     Where the width doesn't hold everything the product's name goes first, then the
-    model's name is cut; numbers and the state are never cut.
+    model's name is cut, then the device goes; numbers and the state are never cut.
     """
 
     DEFAULT_CSS = "StatusLine { height: 1; width: 1fr; padding: 0 1; }"
@@ -49,6 +49,7 @@ class StatusLine(Widget):
     engine: reactive[str] = reactive("")
     alpha: reactive[float | None] = reactive(None)
     strength: reactive[float | None] = reactive(None)
+    strength_name: reactive[str] = reactive("bias")
     learned: reactive[int] = reactive(0)
     muted: reactive[int] = reactive(0)
     state: reactive[WorkState] = reactive(WorkState("loading", "starting"))
@@ -65,9 +66,11 @@ class StatusLine(Widget):
 
     def _left(self, room: int) -> Content:
         product = Content.styled(self.product, "bold")
-        facts = self._facts()
         if not self.model:
             return product
+        facts = self._facts()
+        if cell_len(facts) > room - _MIN_MODEL_WIDTH:
+            facts = facts.removeprefix(f" · {one_line(self.device)}")
         model = one_line(self.model)
         rest = cell_len(facts)
         with_product = room - rest - cell_len(self.product) - 3
@@ -81,7 +84,7 @@ class StatusLine(Widget):
         if self.alpha is not None:
             parts.append(figures.alpha(self.alpha))
         if self.strength is not None:
-            parts.append(figures.bias(self.strength))
+            parts.append(figures.strength(self.strength, self.strength_name))
         muted = f", {figures.count(self.muted)} muted" if self.muted else ""
         parts.append(f"{figures.count(self.learned)} learned{muted}")
         return "".join(f" · {one_line(part)}" for part in parts if part)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cl_workbench.assembly import sampling
 from cl_workbench.messages import Voice
-from cl_workbench.screens.drawing import Drawing, dial_reading
+from cl_workbench.screens.dials import dial_reading
+from cl_workbench.screens.drawing import Drawing
 from cl_workbench.session import Session
 from cl_workbench.settings import Settings
 from engines.protocol import Sampling

@@ -16,7 +16,7 @@ from widgets.dial import Dial
 from widgets.workspace import Workspace
 
 ALPHA_STEP = 0.05
-STRENGTH_STEP = 0.5
+STRENGTH_STEP, CONTEXT_STRENGTH_STEP = 0.5, 0.25
 
 
 class Chatting(Screen[None]):
@@ -137,7 +137,14 @@ class Chatting(Screen[None]):
 
     def action_strength(self, direction: int) -> None:
         """Turn by one step how strongly logits are moved; 0 is off."""
-        if (strength := self._known.turn_strength(direction * STRENGTH_STEP)) is not None:
+        self._turn_strength(direction * STRENGTH_STEP)
+
+    def action_context_strength(self, direction: int) -> None:
+        """Turn by one step how strongly the documents' LoRAs count; 0 leaves them out."""
+        self._turn_strength(direction * CONTEXT_STRENGTH_STEP)
+
+    def _turn_strength(self, step: float) -> None:
+        if (strength := self._known.turn_strength(step)) is not None:
             self._session.set_strength(strength)
 
     @property
@@ -148,5 +155,7 @@ class Chatting(Screen[None]):
     def _dial_turned(self, event: Dial.Turned) -> None:
         if self._known.can("HasAlpha"):
             self.action_alpha(event.direction)
+        elif self._known.can("ScalesLoras"):
+            self.action_context_strength(event.direction)
         else:
             self.action_strength(event.direction)

@@ -36,6 +36,7 @@ from cl_workbench.messages import (
 )
 from cl_workbench.screens import learning
 from cl_workbench.screens.conversation import Conversation
+from cl_workbench.screens.dials import dial_reading, draw_dial, engine_words
 from cl_workbench.screens.playbook_view import PlaybookView
 from cl_workbench.screens.work_state import work_state
 from engines.ace.events import AceProgress
@@ -208,8 +209,7 @@ class Drawing:
         self._draw_knowledge()
 
     def _draw_dial(self) -> None:
-        self._status.alpha = self.state.alpha if self.state else None
-        self._status.strength = self.state.strength if self.state else None
+        draw_dial(self._status, self.state)
 
     def set_alpha(self, alpha: float) -> bool:
         """Show ``alpha``; false where that is no change."""
@@ -268,7 +268,7 @@ class Drawing:
         self.model = event.model
         self._status.model = event.model.name
         self._status.device = event.model.device
-        self._status.engine = event.state.engine
+        self._status.engine = engine_words(event.state)
         self._state_changed(event.state)
         if self._current is None:  # where only the model changed, what was learned stays in view
             self._draw_idle_learn_pane()
@@ -377,17 +377,11 @@ class Drawing:
             self._workspace.learn.frame = stopped
         self._draw_marks()
         budget = self._current.frame.held_out_budget if self._current else None
-        notice = learning.summary_notice(event, budget)
+        lora = self._current is not None and self._current.frame.lora is not None
+        notice = learning.summary_notice(event, budget, lora=lora)
         self._workspace.learn.notice = notice
         if not self._shows_learning:
             self._tell(notice.heading, bool(event.failed))
-
-
-def dial_reading(state: EngineState | None) -> str | None:
-    """Where the engine's dial stands, in words; None where it has none."""
-    if state is None or (state.alpha is None and state.strength is None):
-        return None
-    return figures.alpha(state.alpha) if state.alpha is not None else figures.bias(state.strength)
 
 
 def _ids(state: EngineState) -> set[str]:

@@ -6,6 +6,7 @@ from textual.binding import Binding, BindingType
 
 ALPHA = Binding.Group("α", compact=True)
 BIAS = Binding.Group("bias", compact=True)
+CONTEXT = Binding.Group("context strength", compact=True)
 RATING = Binding.Group("rate", compact=True)
 MOVES_FOCUS = frozenset({"chat", "filter", "new_conversation", "pane"})
 """These keys have priority: the application acts on them before it hands on the next key,
@@ -86,6 +87,16 @@ BINDINGS: list[BindingType] = [
     Binding(
         "right_square_bracket", "strength(1)", "bias up", id="strength.up", group=BIAS,
         key_display="]", tooltip="Move the logits more towards what is retrieved",
+    ),
+    Binding(
+        "left_square_bracket", "context_strength(-1)", "context strength down",
+        id="context_strength.down", group=CONTEXT, key_display="[",
+        tooltip="Let the LoRAs of the documents count less; 0 leaves them out (doc2lora)",
+    ),
+    Binding(
+        "right_square_bracket", "context_strength(1)", "context strength up",
+        id="context_strength.up", group=CONTEXT, key_display="]",
+        tooltip="Let the LoRAs of the documents count more; 1 is as they were generated (doc2lora)",
     ),
     Binding(
         "slash", "filter", "filter", priority=True, id="filter", key_display="/",

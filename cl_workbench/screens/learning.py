@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cl_workbench.messages import EngineFailed, EngineState, LearnBegan, LearnSummary, ModelFacts
-from cl_workbench.screens import role_lines
+from cl_workbench.screens import lora_lines, role_lines
 from engines.ace.events import AceProgress
+from engines.doc2lora.events import Doc2LoraProgress
 from engines.protocol import GateSnapshot, LearnReport, Overlap, Progress
 from widgets import figures
 from widgets.gate_heatmap import GateBins
@@ -68,6 +69,9 @@ def advanced(learned: Learned, progress: Progress) -> Learned:
     )
     if isinstance(progress, AceProgress):
         frame = replace(frame, roles=role_lines.advanced(frame.roles, progress))
+    if isinstance(progress, Doc2LoraProgress):
+        # Its losses are means over what is scored so far, no course that learning takes.
+        frame = replace(frame, loss=(), lora=lora_lines.advanced(frame.lora, progress))
     return replace(learned, frame=frame, probes=progress.probes)
 
 
@@ -101,7 +105,7 @@ def finished(learned: Learned, report: LearnReport) -> Learned:
         seconds_left=None,
         tokens=report.tokens_read,
         tokens_per_second=report.tokens_per_second,
-        loss=_whole(learned.frame.loss, report),
+        loss=() if learned.frame.lora else _whole(learned.frame.loss, report),
         alpha=_longer(learned.frame.alpha, 1.0, report.alpha),
         held_out=_longer(learned.frame.held_out, 1.0, report.held_out_loss_after),
         held_out_before=_either(report.held_out_loss_before, learned.frame.held_out_before),
@@ -215,11 +219,13 @@ def failed_notice(event: EngineFailed) -> Notice:
     return Notice("failed", "There is no model", (event.sentence, again, _WITHOUT_MODEL))
 
 
-def summary_notice(summary: LearnSummary, held_out_budget: float | None = None) -> Notice:
-    """What came of a learn job, in words."""
+def summary_notice(
+    summary: LearnSummary, held_out_budget: float | None = None, *, lora: bool = False
+) -> Notice:
+    """What came of a learn job, in words; ``lora`` where documents become LoRAs."""
     reasons = _shortened(tuple(failure.sentence for failure in summary.failed))
     if len(summary.learned) == 1 and not summary.failed and summary.cancelled is None:
-        return _report_notice(summary.learned[0], held_out_budget)
+        return _report_notice(summary.learned[0], held_out_budget, lora=lora)
     reasons += _shortened(_notes(summary.learned))
     if summary.cancelled is not None:
         heading = f"Cancelled {summary.cancelled}: nothing of it was kept"
@@ -242,19 +248,21 @@ _NEXT = "c asks about it, b compares before and after, x forgets it."
 _NEXT_OF_ROLES = "c asks about it, B shows the playbook, T what the roles said, x forgets it."
 
 
-def _gain(report: LearnReport) -> str:
+def _gain(report: LearnReport, *, lora: bool = False) -> str:
     if report.objective == PLAYBOOK:
         asked = f"{report.study_items:,} question{'' if report.study_items == 1 else 's'}"
         return f"{asked} in {report.passes} loop{'' if report.passes == 1 else 's'}"
     if report.loss_before is None and report.chunks:
-        return f"{figures.chunks(report.chunks)} to retrieve"
+        return f"{figures.chunks(report.chunks)} {'in a LoRA' if lora else 'to retrieve'}"
     losses = f"{figures.number(report.loss_before)} → {figures.number(report.loss_after)}"
     return f"loss {losses} nats per token"
 
 
-def _report_notice(report: LearnReport, held_out_budget: float | None) -> Notice:
+def _report_notice(
+    report: LearnReport, held_out_budget: float | None, *, lora: bool = False
+) -> Notice:
     change = figures.relative_change(report.held_out_loss_after, report.held_out_loss_before)
-    losses = _gain(report)
+    losses = _gain(report, lora=lora)
     if change is not None:
         mark = figures.verdict(change, held_out_budget)
         losses += f", held-out {figures.signed_percent(change)} {mark}".rstrip()

@@ -65,8 +65,11 @@ def _dial(details: Details) -> list[Content]:
     """Where the dial stood, or how strongly it was set to bias; nothing for a state without."""
     if details.saved.alpha is not None:
         return [_plain(f"α {figures.number(details.saved.alpha)}")]
-    strength = (details.settings or {}).get("strength")
-    return [_plain(f"{figures.bias(strength)} as set")] if type(strength) in {int, float} else []
+    for key, name in (("strength", "bias"), ("context_strength", "context strength")):
+        strength = (details.settings or {}).get(key)
+        if type(strength) in {int, float}:
+            return [_plain(f"{figures.strength(strength, name)} as set")]
+    return []
 
 
 def _section(title: str, lines: Iterable[Content]) -> list[Content]:

@@ -134,7 +134,9 @@ class WorkbenchScreen(Chatting):
             "leave": self._typing,
             "alpha": known.can("HasAlpha"),
             "preview_alpha": known.can("HasAlpha"),
-            "strength": known.can("HasStrength") and not known.can("HasAlpha"),
+            "strength": known.can("HasStrength")
+            and not (known.can("HasAlpha") or known.can("ScalesLoras")),
+            "context_strength": known.can("ScalesLoras"),
             "passages": known.conversation.found is not None,
             "rate": known.can("TakesFeedback") and not self._typing,
             "undo_rating": known.can("TakesFeedback") and known.rated,
