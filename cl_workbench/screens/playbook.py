@@ -66,6 +66,7 @@ class PlaybookScreen(Sheet[None]):
         self._now = PlaybookView(None)
         self._waiting: tuple[Pending, ...] = ()
         self._undone: tuple[bool, bool] = (False, False)
+        self._told = ""
         self._bar = ViewBar()
         self._head = Head()
         self._bullets, self._review, self._changes = BulletsPane(), ReviewPane(), ChangesPane()
@@ -105,6 +106,8 @@ class PlaybookScreen(Sheet[None]):
             return
         if before.learning and not self._now.learning:
             self._deciding.decisions.clear()
+            if self._told == WAIT:
+                self._tell("")
         history = self._now.history
         if history is not None and history is not before.history:
             self._follow(history)
@@ -388,4 +391,5 @@ class PlaybookScreen(Sheet[None]):
             await self._filing.take_in()
 
     def _tell(self, text: str) -> None:
+        self._told = text
         self.query_one(".sheet-state", Static).update(Content(one_line(text)))

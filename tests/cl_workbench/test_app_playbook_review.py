@@ -123,13 +123,15 @@ def test_decisions_during_a_learning_come_before_its_next_question(tmp_path: Pat
         await bench.press("y")
         await bench.sees("accepted, before the next question")
         assert waits(bench) == 1
-        await bench.press("y", "n")
+        await bench.press("y", "n", "u")
+        await bench.sees("A document is being learned: wait until that is over")
         bench.script.go.set()
         await bench.until(lambda: not bench.screen._known.learns)
         await bench.until(lambda: waits(bench) == 2)
         assert "Count the keepers of The harbour light." in texts(bench)
         assert bench.app.screen is screen
         await bench.sees("Read the history of The harbour light.")
+        await bench.until(lambda: "A document is being learned" not in bench.text)
 
     run(make_bench(tmp_path, Script(learn_hold=2), engine=GrownEngine), body, WIDE)
 

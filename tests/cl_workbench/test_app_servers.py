@@ -60,6 +60,18 @@ async def opened(bench: Bench) -> None:
     await bench.until(lambda: isinstance(bench.app.screen, ServersScreen))
 
 
+def test_f1_names_every_key(tmp_path: Path, serve: object) -> None:
+    async def body(bench: Bench) -> None:
+        await opened(bench)
+        await bench.press("f1")
+        await bench.sees("Let Ollama fetch a model by its name")
+        await bench.sees("F1")
+        await bench.press("escape")
+        await bench.until(lambda: isinstance(bench.app.screen, ServersScreen))
+
+    run(bench_at(tmp_path, "http://127.0.0.1:9"), body, SMALL)
+
+
 @by_size
 def test_a_model_is_taken_and_kept_in_the_settings(
     tmp_path: Path, serve: object, size: tuple[int, int]

@@ -115,7 +115,10 @@ def test_without_a_learn_it_says_what_to_press(tmp_path: Path) -> None:
         await bench.sees("ready")
         await bench.press("T")
         await bench.sees("No learn was traced in this session")
-        await bench.press("X", "f", "slash", "escape")
+        await bench.press("X", "f", "slash")
+        await bench.press("f1")
+        await bench.sees("Write the whole trace into a Markdown or JSON file")
+        await bench.press("f1", "escape")
         await bench.until(lambda: bench.app.screen is bench.screen)
 
     run(ace_bench(tmp_path), body, SMALL)
