@@ -21,6 +21,8 @@ from engines.ace.review import Offered
 from engines.ace.revisions import History
 from engines.decoding import counted
 
+STANDARD_OUTPUT = "-"
+
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -79,9 +81,11 @@ def _confirmed(folder: Path, name: str) -> bool:
 def export(workspace: Workspace, *, name: str, file: Path | None, at: int | None) -> None:
     """Write a playbook as Markdown into FILE or to stdout.
 
-    FILE has to be a new one. It can be edited and imported again; the revisions stay with the
-    playbook.
+    FILE has to be a new one; - is stdout too. It can be edited and imported again; the
+    revisions stay with the playbook.
     """
+    if file == Path(STANDARD_OUTPUT):
+        file = None
     if file is not None:
         _check_markdown(file)
         check_new(file, option="FILE")

@@ -59,7 +59,7 @@ def test_an_exported_playbook_comes_back_as_it_was(call, mine, home, tmp_path):
     code, out, err = call("export", "mine", file)
     assert (code, out) == (0, "")
     assert err == f"Wrote 3 bullets into {file}.\n"
-    assert call("export", "mine")[1] == file.read_text()
+    assert call("export", "mine")[1] == call("export", "mine", "-")[1] == file.read_text()
     assert call("import", file, "again")[0] == 0
     assert texts(home, "again") == texts(home)
     assert saved(home, "again").playbook.get("formula-00007").helpful == 3
