@@ -31,6 +31,7 @@ from cl_workbench.commands.retrieve import retrieve
 from cl_workbench.commands.run import run_workbench
 from cl_workbench.commands.servers import servers
 from cl_workbench.commands.study import study
+from cl_workbench.commands.train import train_hypernetwork
 from cl_workbench.commands.validate import validate
 from cl_workbench.logs import start_logging, stop_logging, without_secrets
 from cl_workbench.settings import SettingsError
@@ -81,7 +82,7 @@ def cli(context: click.Context, fresh: bool, engine: str | None) -> int | None:
 
 for _command in (
     learn, study, overlap, ask, rate, retrieve, ledger, recall, playbook, checkpoints, history,
-    models, servers, config, validate,
+    models, servers, config, validate, train_hypernetwork,
 ):  # fmt: skip
     cli.add_command(_command)
 
