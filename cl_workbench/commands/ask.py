@@ -58,8 +58,8 @@ BASE = "base"
     "--strength",
     type=STRENGTHS,
     default=(),
-    help="How strongly the jitrl engines move the logits, in nats: 0 is off. "
-    "Several, as in 0,4,8, answer once for each.",
+    help="How strongly the jitrl engines move the logits, in nats, or how strongly the LoRAs of "
+    "doc2lora count: 0 is off. Several, as in 0,4,8, answer once for each.",
 )
 @click.option(
     "--without",

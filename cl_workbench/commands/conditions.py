@@ -15,7 +15,7 @@ import click
 from cl_workbench.commands.answering import Condition
 from cl_workbench.commands.which import which_document
 from cl_workbench.terminal_text import one_line
-from engines.abilities import HasAlpha, HasLedger, HasStrength
+from engines.abilities import HasAlpha, HasLedger, HasStrength, ScalesLoras
 from engines.protocol import Engine, EngineError, LearnReport
 
 Left = tuple[LearnReport, ...]
@@ -44,7 +44,7 @@ class ValuesType(click.ParamType[tuple[float, ...]]):
 
 
 ALPHAS = ValuesType("a[,a…]", 1)
-STRENGTHS = ValuesType("nats[,nats…]")
+STRENGTHS = ValuesType("s[,s…]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,9 @@ def _check_dials(engine: Engine, alphas: Sequence[float], strengths: Sequence[fl
         raise EngineError(f"The engine '{engine.name}' has no strength: leave out --strength.")
     limit = engine.strength_limit
     if max(strengths) > limit:
+        unit = "" if isinstance(engine, ScalesLoras) else " nats"
         raise EngineError(
-            f"The strength of '{engine.name}' is from 0 to {limit:g} nats: lower --strength."
+            f"The strength of '{engine.name}' is from 0 to {limit:g}{unit}: lower --strength."
         )
 
 

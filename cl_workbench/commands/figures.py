@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from cl_workbench.commands.lora_learning import lora_detail, lora_stage
 from cl_workbench.terminal_text import one_line
 from engines.ace.events import AceProgress
 from engines.decoding import counted
+from engines.doc2lora.events import Doc2LoraProgress
 from engines.protocol import Overlap, Progress
 
 
@@ -34,6 +36,8 @@ def learning_detail(event: Progress) -> str:
     """
     if isinstance(event, AceProgress):
         return _playbook_detail(event)
+    if isinstance(event, Doc2LoraProgress):
+        return lora_detail(event)
     parts = [
         None if event.loss is None else f"loss {event.loss:.2f}",
         _held_out(event),
@@ -44,7 +48,9 @@ def learning_detail(event: Progress) -> str:
 
 
 def learning_stage(event: Progress) -> str:
-    """What is being done, as in ``loop 2 of 3, question 4 of 12``."""
+    """What is being done, as in ``loop 2 of 3, question 4 of 12`` or ``chunk 3 of 12``."""
+    if isinstance(event, Doc2LoraProgress):
+        return lora_stage(event)
     if not isinstance(event, AceProgress) or not event.question:
         return event.stage
     if event.purpose == "learning":

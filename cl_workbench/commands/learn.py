@@ -15,6 +15,7 @@ from cl_workbench import assembly
 from cl_workbench.commands.console import json_output, progress_display
 from cl_workbench.commands.interrupts import Interrupts
 from cl_workbench.commands.lesson import Lesson
+from cl_workbench.commands.lora_learning import LoraKeeper, check_mode_engine
 from cl_workbench.commands.options import CHECKPOINT, PLAYBOOK, Workspace, shared_options
 from cl_workbench.commands.outcome import Outcome, summarise
 from cl_workbench.commands.playbook_learning import AceChoices, PlaybookKeeper
@@ -26,6 +27,7 @@ from cl_workbench.commands.shortcuts import (
     given,
     guard_option,
     loops_option,
+    mode_option,
     objective_option,
     review_option,
 )
@@ -60,6 +62,7 @@ log = logging.getLogger(__name__)
 )
 @loops_option
 @review_option
+@mode_option
 @click.option(
     "--playbook",
     type=PLAYBOOK,
@@ -110,6 +113,7 @@ def learn(
         outcome = Outcome(engine_of(workspace, load, engine, playbook))
         choices = AceChoices(qa, playbook, trace)
         choices.check(outcome.engine, given(context, "loops", "review"))
+        check_mode_engine(outcome.engine, given(context, "mode"))
         if items is not None and workspace.settings.get("ttt.objective") == "next_token":
             raise click.UsageError("next_token learns the text alone: leave out --items.")
         options = assembly.read_options(workspace.settings)
@@ -208,8 +212,12 @@ def _keeper(
     outcome: Outcome,
     choices: AceChoices,
     begun: History | None,
-) -> PlaybookKeeper | None:
-    """What follows the learning of ACE, with its playbook in the outcome."""
+) -> PlaybookKeeper | LoraKeeper | None:
+    """What follows the learning of ACE or Doc-to-LoRA, and puts what it keeps into the outcome."""
+    if outcome.engine == assembly.DOC2LORA:
+        loras = LoraKeeper()
+        outcome.loras = loras.loras
+        return loras
     if outcome.engine != assembly.ACE:
         return None
     keeper = PlaybookKeeper.of(cast("AceEngine", engine), workspace, choices, begun)

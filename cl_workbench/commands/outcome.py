@@ -9,9 +9,11 @@ from typing import Any
 import click
 
 from cl_workbench.commands.figures import answers_kept, relative_change, signed_percent
+from cl_workbench.commands.lora_learning import lora_line, lora_record
 from cl_workbench.commands.tally import PlaybookOutcome
 from cl_workbench.terminal_text import one_line
 from engines.decoding import counted
+from engines.doc2lora.events import Doc2LoraProgress
 from engines.documents import UnreadableDocument
 from engines.protocol import LearnReport
 
@@ -43,8 +45,8 @@ REPORTED = (
 class Outcome:
     """What became of the documents so far.
 
-    ``playbook`` is there if the engine keeps one; ``practised`` if it learned from questions
-    alone.
+    ``playbook`` is there if the engine keeps one, ``loras`` (by the documents' ids) if it makes
+    some; ``practised`` if it learned from questions alone.
     """
 
     engine: str
@@ -57,6 +59,7 @@ class Outcome:
     seconds: float = 0.0
     playbook: PlaybookOutcome | None = None
     practised: bool = False
+    loras: dict[str, Doc2LoraProgress] | None = None
 
     @property
     def exit_code(self) -> int:
@@ -67,8 +70,8 @@ class Outcome:
     def record(self) -> dict[str, Any]:
         """The object that ``--json`` prints.
 
-        ``playbook`` is there only with an engine that keeps one, ``save_error`` only if saving
-        failed.
+        ``playbook`` is there only with an engine that keeps one, ``loras`` only with one that
+        makes some, ``save_error`` only if saving failed.
         """
         record: dict[str, Any] = {
             "engine": self.engine,
@@ -79,6 +82,8 @@ class Outcome:
         }
         if self.playbook is not None:
             record["playbook"] = self.playbook.record()
+        if self.loras is not None:
+            record["loras"] = {id_: lora_record(lora) for id_, lora in self.loras.items()}
         return record | ({"save_error": self.save_error} if self.save_error else {})
 
 
@@ -86,6 +91,8 @@ def summarise(outcome: Outcome) -> None:
     """Print a line on each learned document and one on all of them."""
     for report in outcome.learned:
         click.echo(summary_line(report))
+        if outcome.loras and report.id in outcome.loras:
+            click.echo(lora_line(outcome.loras[report.id]))
     total = len(outcome.learned) + len(outcome.failed)
     with_model = f" with {outcome.engine} on {one_line(outcome.model)}" if outcome.model else ""
     saved = f", saved as {outcome.saved}" if outcome.saved else ""

@@ -56,6 +56,9 @@ loops_option = setting_option("--loops", "ace.loops", "How often ace goes throug
 review_option = setting_option(
     "--review", "ace.review", "Whether ace changes its playbook at once or waits for a person."
 )
+mode_option = setting_option(
+    "--mode", "doc2lora.mode", "Whether doc2lora makes a LoRA of documents or of a description."
+)
 engine_option = click.option(
     "--engine",
     type=click.Choice(assembly.engine_names()),
