@@ -19,7 +19,7 @@ from cl_workbench.commands.table import size_text
 from cl_workbench.commands.which import which_document
 from cl_workbench.home import made
 from cl_workbench.terminal_text import one_line
-from engines.abilities import HasLedger
+from engines.abilities import HasLedger, KeepsPlaybook
 from engines.decoding import counted
 from engines.protocol import Engine, EngineError
 
@@ -95,15 +95,23 @@ def _change(
     folder = made(workspace.home.checkpoints) / save
     with progress_display() as display:
         engine = _opened(workspace, str(manifest.get("engine")), name, display)
+        bullets = _bullets(engine)
         _apply(engine, action, row, position)
+        gone = None if bullets is None else bullets - (_bullets(engine) or 0)
         display.show(f"saving {save}", None)
         engine.save(folder)
     if emit is None:
-        click.echo(_forgot(row, rows, save) if action == FORGET else _done(action, row, position))
+        forgot = action == FORGET
+        click.echo(_forgot(row, rows, save, gone) if forgot else _done(action, row, position))
 
 
 def _opened(workspace: Workspace, engine: str, name: str, display: ProgressDisplay) -> Engine:
     return open_engine(workspace, engine, open_host(workspace, display, engine), name)
+
+
+def _bullets(engine: Engine) -> int | None:
+    """How many bullets its playbook has; None if it keeps none."""
+    return len(engine.history.playbook.bullets) if isinstance(engine, KeepsPlaybook) else None
 
 
 def _apply(engine: Engine, action: str, row: LedgerRow, position: int | None) -> None:
@@ -127,8 +135,12 @@ def _done(action: str, row: LedgerRow, position: int | None) -> str:
     return f"{title} counts again."
 
 
-def _forgot(row: LedgerRow, rows: Sequence[LedgerRow], saved: str) -> str:
+def _forgot(row: LedgerRow, rows: Sequence[LedgerRow], saved: str, bullets: int | None) -> str:
+    """What is gone with a document, and what of it is not; ``bullets`` went with it."""
     title = f"{one_line(row.title)} ({row.id})"
+    if bullets:
+        rested = f"{counted(bullets, 'bullet')} of the playbook that rested on it alone"
+        return f"Forgot {title}: its passages are gone, and {rested}."
     if row.chunks:
         return f"Forgot {title}: its passages are gone, and all else is as it was."
     if row == rows[-1] and row.learned_at == max(each.learned_at for each in rows):

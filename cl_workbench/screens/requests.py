@@ -90,7 +90,7 @@ class Requests:
         """Ask, then take one document back."""
         screen = ConfirmScreen(
             f"Forget {one_line(entry.title)}?",
-            "What the model learned from it is taken back; the file stays. "
+            "What was learned from it is taken back; the file stays. "
             "Learning it again takes as long as before.",
             "Yes, forget it",
         )

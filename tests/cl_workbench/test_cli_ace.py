@@ -135,6 +135,14 @@ def test_questions_that_were_left_out_are_told(call, mill, qa):
     assert (code, note in err) == (0, True)
 
 
+def test_forgetting_says_which_bullets_went_with_the_document(call, mill, qa):
+    learn = ["learn", mill, "--engine", "ace", "--qa", qa, "--loops", "1", "--save", "cp"]
+    assert call(*learn)[0] == 0
+    code, out, _ = call("ledger", "cp", "forget", "The mill at Orr")
+    assert code == 0
+    assert "its passages are gone, and 1 bullet of the playbook that rested on it alone." in out
+
+
 def test_held_operations_wait_until_a_person_accepts_them(call, mill, qa, home):
     learn = ["learn", mill, "--engine", "ace", "--qa", qa, "--loops", "1"]
     code, out, _ = call(*learn, "--review", "hold", "--playbook", "orr")
