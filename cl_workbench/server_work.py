@@ -1,7 +1,8 @@
-"""Asking servers beside the screen's loop: each job on a thread of its own that can be left.
+"""Slow asking beside the screen's loop: each job on a thread of its own that can be left.
 
-A server may stay silent for minutes.  The pool that Textual and asyncio share would be kept
-busy, and the program kept from ending, so each job has a thread that dies with the program.
+A server may stay silent for minutes, and a training run for hours.  The pool that Textual and
+asyncio share would be kept busy, and the program kept from ending, so each job has a thread
+that dies with the program.
 """
 
 from __future__ import annotations
@@ -28,16 +29,23 @@ End = Callable[["Job", str | None], None]
 class Job:
     """Tells each value of ``steps`` on its thread, then its end, unless it was left before.
 
-    ``end`` gets one sentence where it failed.  Both are called on the thread, and have to hand
-    over to the screen's loop by themselves.
+    ``end`` gets one sentence where it failed, and ``what`` is what was done then.  Both are
+    called on the thread, and have to hand over to the screen's loop by themselves.
     """
 
-    def __init__(self, steps: Callable[[], Iterator[Step]], tell: Tell, end: End) -> None:
+    def __init__(
+        self,
+        steps: Callable[[], Iterator[Step]],
+        tell: Tell,
+        end: End,
+        what: str = "a server was asked",
+    ) -> None:
         self._steps = steps
         self._tell = tell
         self._end = end
+        self._what = what
         self._left = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="server", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="asking", daemon=True)
 
     def start(self) -> Job:
         """Begin; returns itself."""
@@ -64,8 +72,8 @@ class Job:
         except EngineError as error:
             failure = str(error)
         except Exception as error:
-            log.exception("asking a server")
-            failure = f"{type(error).__name__} while a server was asked: see the log file."
+            log.exception("while %s", self._what)
+            failure = f"{type(error).__name__} while {self._what}: see the log file."
         if not self._left.is_set():
             self._end(self, failure)
 

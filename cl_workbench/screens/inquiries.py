@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class Inquiries:
         self._drawing = drawing
         self._settings = settings
         self._tell = tell
+        self._run: Path | None = None
 
     async def alpha(self, question: str) -> float | None:
         """Answer at several α; the α chosen, or None."""
@@ -122,6 +124,16 @@ class Inquiries:
                 self._tell("It is in line: what is running keeps its model to the end.", False)
         else:
             self._tell("The choice is saved: start with --engine ace to use it.", False)
+
+    async def training(self, start: Path) -> None:
+        """Ask for the folder of a training run, first the one followed last, and follow it."""
+        from cl_workbench.screens.training import TrainingScreen, run_question
+
+        value = str(self._run) if self._run else f"{start}{os.sep}"
+        text = await self._app.push_screen_wait(run_question(value))
+        if text is not None:
+            folder = Path(text).expanduser().absolute()
+            self._run = await self._app.push_screen_wait(TrainingScreen(folder))
 
     def _documents(self, first: str | None) -> list[LearnReport]:
         """The documents that count now, ``first`` before the others."""

@@ -68,6 +68,8 @@ BINDINGS: list[BindingType] = [
             tooltip="Read what the roles said in the latest learns (ace)"),
     Binding("S", "servers", "servers", show=False, id="servers",
             tooltip="Look which language-model server answers, fetch and choose a model"),
+    Binding("F", "training", "follow training", show=False, id="training",
+            tooltip="Follow the training of a hypernetwork by its run folder (doc2lora)"),
     Binding(
         "x", "forget", "forget", id="forget",
         tooltip="Forget the marked document of the ledger",

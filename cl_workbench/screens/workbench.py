@@ -307,6 +307,11 @@ class WorkbenchScreen(Chatting):
         await self._inquiries.servers()
 
     @work(exclusive=True, group="dialog")
+    async def action_training(self) -> None:
+        """Follow a training run."""
+        await self._inquiries.training(self._panes.tree_of_files.folder)
+
+    @work(exclusive=True, group="dialog")
     async def action_preview_alpha(self) -> None:
         """Answer the last question at several α, and set the one chosen."""
         if self._known.work == "learning":
