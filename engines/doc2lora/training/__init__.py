@@ -1,0 +1,1 @@
+"""Training a hypernetwork: documents and questions in, a run folder with checkpoints out."""
