@@ -83,6 +83,8 @@ class PeftAdapters:
         self._names.remove(name)
         self._used = [used for used in self._used if used != name]
         del self._tuner.peft_config[name]
+        # PEFT looks here for what to switch off when the next adapter comes.
+        self._tuner.active_adapter = list(self._names)
         self._activate()
 
     def weigh(self, name: str, weight: float) -> None:

@@ -11,7 +11,7 @@ from engines.doc2lora.adapters import PeftAdapters
 from engines.doc2lora.applied import applied
 from engines.doc2lora.lora import concatenated
 from engines.protocol import EngineError, Sampling, Turn
-from tests.engines.doc2lora.d2l import MILL, THREE, as_learned, d2l_engine, taught
+from tests.engines.doc2lora.d2l import MILL, THREE, as_learned, d2l_engine, learned, taught
 from tests.engines.learning import AVIARY, HARBOUR, logits, tiny_host
 
 
@@ -202,3 +202,14 @@ def test_adapters_count_only_where_they_are_used(engine):
         assert torch.equal(logits(engine.host), base)
     with pytest.raises(EngineError, match="no adapter 'two' to use"):
         adapters.use(["one", "two"])
+
+
+@pytest.mark.parametrize("muted", [False, True])
+def test_a_document_can_be_learned_after_another_was_forgotten(muted):
+    engine = taught(d2l_engine(), HARBOUR, AVIARY)
+    engine.mute(HARBOUR.id, muted)
+    as_learned(engine)
+    engine.forget(HARBOUR.id)
+    learned(engine, MILL)
+    straight = taught(d2l_engine(), AVIARY, MILL)
+    assert torch.equal(as_learned(engine), as_learned(straight))
