@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cl_workbench import assembly
-from cl_workbench.commands.rate import TAKERS
+from cl_workbench.commands.rating import TAKERS
 from cl_workbench.commands.retrieve import RETRIEVERS
 from cl_workbench.home import Home
 from cl_workbench.settings import Settings
