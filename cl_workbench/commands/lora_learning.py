@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from cl_workbench import assembly
+from engines.abilities import ScalesLoras
 from engines.decoding import counted
 from engines.doc2lora.events import Doc2LoraProgress
-from engines.protocol import Progress
+from engines.protocol import Engine, Progress
 
 SIMULATED = "SIMULATED"
 _REPORTED = (
@@ -83,6 +84,14 @@ def lora_stage(event: Doc2LoraProgress) -> str:
     if event.stage != "generating":
         return event.stage
     return f"chunk {event.chunk} of {event.chunks}"
+
+
+def tell_simulated(engine: Engine) -> None:
+    """Say on stderr that what follows is no real result, where that is so."""
+    if isinstance(engine, ScalesLoras) and engine.simulated:
+        click.echo(
+            f"{SIMULATED}: the LoRAs of {engine.name} are random, nothing is learned.", err=True
+        )
 
 
 def check_mode_engine(engine: str, settings_given: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from cl_workbench import assembly
+from cl_workbench.commands.lora_learning import tell_simulated
 from cl_workbench.commands.options import Workspace
 from engines.protocol import CheckpointError, EngineError
 
@@ -39,6 +40,7 @@ def open_engine(
     Its playbook becomes that of ``history``, if there is one.
     """
     engine = assembly.build_engine(name, host, workspace.settings)
+    tell_simulated(engine)
     if saved is not None:
         engine.load(workspace.home.checkpoint(saved))
     if history is not None:
