@@ -68,12 +68,25 @@ def open_model(
         ServerError: if no server answers, or it has no such model.
     """
     if not asks_server(name, settings):
-        return build_host(settings, report)
+        loaded = build_host(settings, report)
+        if name == DOC2LORA:
+            _fetch_hypernetwork(loaded, settings, report)
+        return loaded
     from engines.language_models.served import ServedHost
 
     host = ServedHost.open(server_choice(settings), report)
     log.info("model %s: %s", host.name, host.why)
     return host
+
+
+def _fetch_hypernetwork(host: ModelHost, settings: Settings, report: Report | None) -> None:
+    """Have the hypernetwork that the settings name here, told of as the model's loading is."""
+    wanted = doc2lora_settings(settings)
+    if wanted.simulated or wanted.hypernetwork == Doc2LoraSettings().hypernetwork:
+        return
+    from engines.doc2lora import shipped
+
+    shipped.find(wanted.hypernetwork, host, cache=model_cache(), report=report)
 
 
 def server_choice(settings: Settings) -> ServerChoice:
@@ -231,6 +244,12 @@ def _build_ace(host: ModelHost | ServedHost, settings: Settings) -> Engine:
     return AceEngine(LocalModel(host), ace_settings(settings))
 
 
+def _build_doc2lora(host: ModelHost, settings: Settings) -> Engine:
+    from engines.doc2lora.engine import Doc2LoraEngine
+
+    return Doc2LoraEngine(host, settings=doc2lora_settings(settings), cache=model_cache())
+
+
 _PASSAGE_NAMES = ("chunk_tokens", "overlap_tokens", "ranking", "top_k", "min_score")
 _JITRL_MVP_NAMES = ("context_tokens", "strength", "decay")
 _JITRL_FULL_NAMES = (
@@ -293,6 +312,7 @@ _BUILDERS: dict[str, Callable[[Any, Settings], Engine]] = {
     "jitrl-mvp": _build_jitrl_mvp,
     "jitrl-full": _build_jitrl_full,
     ACE: _build_ace,
+    DOC2LORA: _build_doc2lora,
 }
 
 _QUIET = {

@@ -15,6 +15,7 @@ from cl_workbench import assembly
 from cl_workbench.commands.console import json_output, progress_display
 from cl_workbench.commands.exam import Exam, Question, exam_on
 from cl_workbench.commands.faults import reason_of
+from cl_workbench.commands.lora_learning import tell_simulated
 from cl_workbench.commands.options import Workspace, shared_options
 from cl_workbench.commands.reading import path_of, tell_failure
 from cl_workbench.commands.session import open_host
@@ -28,7 +29,7 @@ from engines.protocol import Document, Engine, EngineError, Piece, Turn
 if TYPE_CHECKING:
     from cl_workbench.commands.console import ProgressDisplay
 
-FAMILIES = {"jitrl": ("jitrl-mvp", "jitrl-full")}
+FAMILIES = {"jitrl": ("jitrl-mvp", "jitrl-full"), assembly.DOC2LORA: (assembly.DOC2LORA,)}
 BASE = "base"
 
 Reply = Callable[[Sequence[Turn]], Iterator[Piece]]
@@ -131,6 +132,7 @@ def validate(
             runs = [base]
             for name in FAMILIES[family]:
                 engine = assembly.build_engine(name, host, workspace.settings)
+                tell_simulated(engine)
                 runs.append(_run(workspace, engine, exam, display))
         if emit:
             emit({"model": host.name, "runs": [run.record() for run in runs]})

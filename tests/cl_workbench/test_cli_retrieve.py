@@ -84,7 +84,8 @@ def test_what_has_no_passages_says_which_engines_have(call, mill):
 
 def test_the_engines_named_without_a_model_are_those_that_can(model, tmp_path):
     named = f"model.name={model}"
-    settings = Settings.load(Home.find(tmp_path), assignments=[named], environment={})
+    named = [named, "doc2lora.simulated=true"]
+    settings = Settings.load(Home.find(tmp_path), assignments=named, environment={})
     host = assembly.build_host(settings)
     names = assembly.engine_names()
     engines = [assembly.build_engine(name, host, settings) for name in names]

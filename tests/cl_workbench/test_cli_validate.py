@@ -165,7 +165,7 @@ def test_a_huge_file_is_refused_before_a_model_is_loaded(call, tmp_path):
     ("arguments", "told"),
     [
         ([], "Missing argument"),
-        (["ttt"], "'ttt' is not 'jitrl'"),
+        (["ttt"], "'ttt' is not one of 'jitrl', 'doc2lora'"),
         (["jitrl", "--questions", "0"], "0 is not in the range"),
     ],
 )
