@@ -2,8 +2,7 @@
 
 A change is paired: the same question after learning and with the empty playbook.  Every
 interval is a bootstrap over questions (for FiNER over batches of four, each of which shares
-its prompt).  Of a run that was stopped half-way, the questions count that were answered under
-every condition.
+its prompt).  Of a run that was stopped half-way, n tells how far each condition came.
 """
 
 from __future__ import annotations
@@ -54,16 +53,9 @@ def run_of(found: Sequence[Row]) -> Row:
         }
         for name in CONDITIONS
     }
-    begun = {name: listed for name, listed in answers.items() if listed}
-    # Of a run that was stopped, what every condition has answered, so that like meets like.
-    shared = set.intersection(*map(set, begun.values())) if begun else set()
-    compared = {
-        name: {item: row for item, row in listed.items() if item in shared}
-        for name, listed in begun.items()
-    }
     conditions = {
-        name: condition(listed, compared.get("empty", {}), learns.get(name))
-        for name, listed in compared.items()
+        name: condition(listed, answers["empty"], learns.get(name))
+        for name, listed in _compared(answers).items()
         if listed
     }
     about = next((row for row in found if row["kind"] == "run"), {})
@@ -74,6 +66,13 @@ def run_of(found: Sequence[Row]) -> Row:
         **{name: about[name] for name in ("about", "sha256", "command", "machine", "settings")
            if about.get(name)},
     }  # fmt: skip
+
+
+def _compared(answers: dict[str, dict[str, Row]]) -> dict[str, dict[str, Row]]:
+    """``answers`` with those of ``empty`` alone to which another condition has one, if any."""
+    others = {item for name in answers if name != "empty" for item in answers[name]}
+    empty = answers["empty"]
+    return answers | {"empty": {i: row for i, row in empty.items() if i in others} or empty}
 
 
 def condition(answers: dict[str, Row], empty: dict[str, Row], learn: Row | None) -> Row:
