@@ -17,7 +17,7 @@ from engines.doc2lora.training.batches import Batcher
 from engines.doc2lora.training.descent import Average, optimiser_for
 from engines.doc2lora.training.examples import Context
 from engines.doc2lora.training.measuring import HeldOut
-from engines.doc2lora.training.pools import Drawn, Pool, Sampler, needed, read_pools
+from engines.doc2lora.training.pools import Pool, Sampler, needed, read_pools
 from engines.doc2lora.training.prompts import Prompts
 from engines.doc2lora.training.run_folder import RunFolder
 from engines.doc2lora.training.saving import Position, restore_checkpoint
@@ -115,8 +115,9 @@ def _calibrate(run: Run, number: int) -> None:
     names = [name for name, weight in run.settings.stages[0].sources.items() if weight]
     each = math.ceil(number / len(names))
     texts = [c for name in names for c in _spread(run.pools[name].train, each)]
-    chunks = (run.batcher.chunks(Drawn(context, ()))[0] for context in texts)
-    calibrate(run.network, run.base.model, chunks, seed=run.settings.seed)
+    affixes, most = run.network.config.affixes, run.network.config.chunk_tokens
+    documents = [document_tokens(run.base.tokenizer, c.text, affixes)[:most] for c in texts]
+    calibrate(run.network, run.base.model, documents, seed=run.settings.seed)
     run.average.restore(run.network.state_dict(), 0)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -14,6 +16,7 @@ import torch
 from engines.doc2lora import stored
 from engines.doc2lora.training.base import Base
 from engines.doc2lora.training.batches import Batch
+from engines.doc2lora.training.curve import Window
 from engines.doc2lora.training.descent import learning_rate, set_rate
 from engines.doc2lora.training.events import (
     Evaluated,
@@ -32,6 +35,7 @@ from engines.doc2lora.training.run_folder import Kept
 from engines.doc2lora.training.saving import save_checkpoint
 from engines.doc2lora.training.settings import TrainingSettings
 from engines.doc2lora.training.together import Processes
+from engines.locks import locked
 from engines.protocol import EngineError
 
 Stop = Callable[[], bool]
@@ -59,30 +63,19 @@ def train(
     Closing the iterator writes a checkpoint too.
 
     Raises:
+        BusyError: if another process is training in the run folder.
         EngineError: if something that the run needs can't be used, or too many steps in a row
             gave numbers that are not finite.
     """
     processes = Processes(settings.device)
-    run = prepare(settings, base, processes.device)
-    processes.same([*run.network.parameters(), *run.average.weights.values()])
-    yield from _Loop(run, processes, stop).events()
-
-
-@dataclass(slots=True)
-class _Window:
-    """Sums since the last line of the curve."""
-
-    loss: float = 0.0
-    distil: float = 0.0
-    gold: float = 0.0
-    size: float = 0.0
-    norm: float = 0.0
-    answer_tokens: float = 0.0
-    contexts: float = 0.0
-    questions: float = 0.0
-    tokens: float = 0.0
-    seconds: float = 0.0
-    steps: int = 0
+    with ExitStack() as held:
+        if processes.is_first:
+            folder = Path(settings.run_folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(folder, seconds=0))
+        run = prepare(settings, base, processes.device)
+        processes.same([*run.network.parameters(), *run.average.weights.values()])
+        yield from _Loop(run, processes, stop).events()
 
 
 @dataclass(slots=True)
@@ -92,7 +85,7 @@ class _Loop:
     stop: Stop
     saved: int = 0
     saved_at: float = field(default_factory=perf_counter)
-    window: _Window = field(default_factory=_Window)
+    window: Window = field(default_factory=Window)
 
     def events(self) -> Iterator[TrainingEvent]:
         run, position = self.run, self.run.position
@@ -222,40 +215,17 @@ class _Loop:
             [sum(b.rows for b in batches), sum(b.tokens for b in batches)], dtype=torch.float64
         )
         questions, tokens = self.processes.total(seen).tolist()
-        w = self.window
-        w.steps += 1
-        w.loss += sums[0].item()
-        w.distil += sums[1].item()
-        w.gold += sums[2].item()
-        w.size += sums[3].item()
-        w.norm += norm
-        w.answer_tokens += totals.tokens
-        w.contexts += totals.documents
-        w.questions += questions
-        w.tokens += tokens
+        self.window.add(sums.tolist(), norm, totals, questions, tokens)
 
     def _logged(self) -> StepDone:
-        run, w = self.run, self.window
-        event = StepDone(
-            step=run.position.step,
-            stage=run.sampler.stage_at(run.position.step - 1),
-            loss=w.loss / w.steps,
-            distil=w.distil / w.answer_tokens,
-            gold=w.gold / w.answer_tokens,
-            lora_size=w.size / w.contexts,
-            learning_rate=learning_rate(
-                run.position.step - 1, run.settings.steps, run.settings.optimiser
-            ),
-            gradient_norm=w.norm / w.steps,
-            contexts=int(w.contexts),
-            questions=int(w.questions),
-            tokens_per_second=w.tokens / max(w.seconds, 1e-9),
-            seconds=run.position.seconds,
-        )
-        self.window = _Window()
+        run, done = self.run, self.run.position.step
+        rate = learning_rate(done - 1, run.settings.steps, run.settings.optimiser)
+        stage = run.sampler.stage_at(done - 1)
+        event = self.window.line(done, stage, rate, run.position.seconds)
+        self.window = Window()
         self._write(event)
         if self.processes.is_first:
-            run.folder.status("running", run.position.step, run.settings.steps)
+            run.folder.status("running", done, run.settings.steps)
         return event
 
     def _skipped(self, reason: str) -> Skipped:

@@ -27,6 +27,7 @@ from engines.doc2lora.training.lesson import Lesson
 from engines.doc2lora.training.lines import line_of
 from engines.doc2lora.training.run_folder import RunFolder, read_lines
 from engines.doc2lora.training.trainer import train
+from engines.locks import BusyError
 from engines.protocol import EngineError
 from tests.engines.doc2lora.training.training_data import base, settings
 
@@ -138,6 +139,14 @@ def test_a_request_to_stop_leaves_a_checkpoint(tmp_path):
     assert events[-1] == Finished(2, "stopped")
     assert isinstance(events[-2], Saved)
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "stopped"
+
+
+def test_two_processes_cannot_train_in_one_folder(tmp_path):
+    going = train(settings(tmp_path), base=base())
+    _until_step(going, 2)
+    with pytest.raises(BusyError):
+        next(train(settings(tmp_path), base=base()))
+    going.close()
 
 
 def test_only_the_newest_checkpoints_stay(tmp_path):
