@@ -16,7 +16,7 @@ from engines.ace.bullet import (
     clean_text,
     now,
 )
-from engines.ace.duplicates import twin_of
+from engines.ace.duplicates import only_repeats, twin_of
 from engines.ace.golds import copied_gold
 from engines.ace.limits import Limits
 from engines.ace.operations import Add, Merge, Operation, Remove, Tag, Update, from_json
@@ -249,6 +249,8 @@ def _text(text: str, patch: _Patch) -> str:
         raise _RefusedError(str(error)) from error
     if copied_gold(clean, patch.limits.golds, patch.limits.question) is not None:
         raise _RefusedError("it gives away the gold answer of a question")
+    if not patch.person and only_repeats(clean):
+        raise _RefusedError("it says the same few words over and over")
     return clean
 
 

@@ -16,6 +16,7 @@ DEFAULT_SIMILARITY = 0.85
 # Two texts that share fewer of their words than this never reach a useful threshold, so most
 # pairs are told apart without counting anything.
 _SHARED_AT_LEAST = 0.3
+_CIRCLING_FROM = 16
 
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|[-+*/=<>%^]")
 _TURNING = """
@@ -55,6 +56,16 @@ def twin_of(text: str, bullets: Sequence[Bullet], threshold: float) -> Twin | No
         if score >= threshold and _may_be_twins(text, bullet.text)
     ]
     return max(found, key=lambda twin: twin.similarity, default=None)
+
+
+def only_repeats(text: str) -> bool:
+    """Whether ``text`` goes round in circles, as what a small model writes greedily does.
+
+    Of 16 words or more, less than a third are different ones; a rule of that length has two
+    thirds.
+    """
+    tokens = _tokens(text)
+    return len(tokens) >= _CIRCLING_FROM and len(set(tokens)) < len(tokens) / 3
 
 
 def _may_be_twins(one: str, other: str) -> bool:

@@ -174,6 +174,19 @@ def test_a_gold_answer_is_refused(playbook):
     assert section.verdict == "refused"
 
 
+def test_a_text_that_goes_round_in_circles_is_refused_to_a_role_alone(playbook):
+    circles = "The reason is that the mill at Orr was built, and " * 6
+    changed, outcome = one(playbook, Add("strategies", circles))
+    assert (changed, outcome.verdict) == (playbook, "refused")
+    assert "over and over" in outcome.why
+    assert one(playbook, Add("strategies", circles), person=True)[1].verdict == "accepted"
+    rule = (
+        "Divide the cost of goods sold by the average inventory, take the mean of the first and "
+        "the last value of the year for the average, and round the result to two decimals."
+    )
+    assert one(playbook, Add("formulas", rule))[1].verdict == "accepted"
+
+
 def test_the_budget_holds_after_each_patch(playbook):
     budget = Budget(45, words)
     limits = Limits(budget=budget)
