@@ -169,6 +169,7 @@ class LearnPanel(VerticalScroll):
         panel = self.query_one(LoraPanel)
         panel.display = frame is not None and frame.lora is not None
         if frame is not None and frame.lora is not None:
+            panel.columns = self.scrollable_content_region.width
             panel.room, panel.frame = self.size.height, frame.lora
 
     def _draw_frame(self, frame: LearnFrame) -> None:

@@ -24,7 +24,7 @@ TALL_FROM = 26
 
 
 class LoraPanel(Vertical):
-    """Set ``frame``; ``room`` is the number of lines there are around it."""
+    """Set ``frame``; ``room`` and ``columns`` are the lines and cells there are around it."""
 
     DEFAULT_CSS = """
     LoraPanel {
@@ -41,6 +41,7 @@ class LoraPanel(Vertical):
 
     frame: reactive[LoraFrame | None] = reactive(None)
     room: reactive[int] = reactive(0)
+    columns: reactive[int] = reactive(0)
 
     _composed = False
 
@@ -63,15 +64,21 @@ class LoraPanel(Vertical):
         """Draw the new values."""
         self._draw()
 
+    def watch_columns(self) -> None:
+        """Draw once there is room."""
+        self._draw()
+
     def watch_room(self, room: int) -> None:
         """Give the parts as many lines as there is room for."""
         self.set_class(room >= TALL_FROM, "-tall")
         self._draw()
 
     def _draw(self) -> None:
-        if not self._composed or self.frame is None:
+        # Before it is laid out it has no size, and lines wrapped to that would be many.
+        width = self.size.width or self.columns
+        if not self._composed or self.frame is None or not width:
             return
-        frame, width = self.frame, self.size.width
+        frame = self.frame
         timed = sum(frame.seconds) > 0
         drawn: dict[str, Content | None] = {
             "simulated": simulated_banner() if frame.simulated else None,

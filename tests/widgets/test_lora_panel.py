@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from driving import drive, screen_text
+from driving import drive, screen_text, until
 from textual.pilot import Pilot
 
 from widgets.learn_frame import LearnFrame
@@ -94,3 +94,22 @@ def test_more_chunks_than_cells_are_averaged(width: int) -> None:
 def test_the_legend_leaves_out_what_has_no_room() -> None:
     assert legend(NORMS, 80).plain.endswith("at the right: all chunks")
     assert legend(NORMS, 40).cell_length <= 40
+
+
+def test_lines_stand_close_together_after_the_width_has_changed() -> None:
+    panel, seen = LearnPanel(), []
+
+    async def body(pilot: Pilot[None]) -> None:
+        panel.frame = FRAME
+        await pilot.pause()
+        await pilot.resize_terminal(100, 30)
+        await until(pilot, lambda: "2 of 4 read   the last of 256 tokens   by" in told())
+        seen.extend(told().splitlines())
+
+    def told() -> str:
+        return screen_text(panel.app)
+
+    drive(panel, body, (34, 30))
+    first = [row.split()[:1] for row in seen]
+    place = first.index(["chunks"])
+    assert first[place : place + 3] == [["chunks"], ["rank"], ["time"]]
