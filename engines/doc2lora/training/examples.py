@@ -74,16 +74,24 @@ def read_contexts(path: Path, source: str) -> list[Context]:
     Raises:
         DocumentError: if the file can't be read, or no line of it can be used.
     """
+    rows = (_object(line, path, n) for n, line in enumerate(_lines(path), 1) if line.strip())
+    return contexts_from(rows, source, str(path))
+
+
+def contexts_from(rows: Iterable[Mapping[str, Any]], source: str, place: str) -> list[Context]:
+    """The contexts of rows with the fields of such lines; ``place`` is where they are from.
+
+    Raises:
+        DocumentError: if no row can be used.
+    """
     found: dict[str, dict[str, Asked]] = {}
-    for number, line in enumerate(_lines(path), start=1):
-        if line.strip():
-            row = _row(line, path, number)
-            if row is not None:
-                context, asked = row
-                found.setdefault(context, {}).setdefault(asked.question, asked)
+    for row in rows:
+        if (used := _used(row)) is not None:
+            context, asked = used
+            found.setdefault(context, {}).setdefault(asked.question, asked)
     if not found:
         raise DocumentError(
-            f"{path} has no line with a context, a question and answers: name another file."
+            f"{place} has nothing with a context, a question and answers: name another source."
         )
     return [Context(text, tuple(asked.values()), source) for text, asked in found.items()]
 
@@ -132,13 +140,17 @@ def _lines(path: Path) -> Iterator[str]:
         ) from error
 
 
-def _row(line: str, path: Path, number: int) -> tuple[str, Asked] | None:
+def _object(line: str, path: Path, number: int) -> Mapping[str, Any]:
     try:
         row = json.loads(line)
     except ValueError as error:
         raise DocumentError(f"Line {number} of {path} is not JSON: mend or remove it.") from error
     if not isinstance(row, Mapping):
         raise DocumentError(f"Line {number} of {path} is not a JSON object: mend or remove it.")
+    return row
+
+
+def _used(row: Mapping[str, Any]) -> tuple[str, Asked] | None:
     context, question = row.get("context"), row.get("question")
     answers = _answers(row.get("answers", row.get("answer")))
     if not (_is_text(context) and _is_text(question) and answers):

@@ -18,6 +18,7 @@ from engines.doc2lora.training.examples import (
     sentences,
     sentences_of,
 )
+from engines.doc2lora.training.hub_rows import PREFIX, read_dataset
 from engines.doc2lora.training.needles import needles
 from engines.doc2lora.training.self_written import completions, swapped
 from engines.doc2lora.training.settings import SourceSettings, StageSettings, TrainingSettings
@@ -69,7 +70,10 @@ def read_pools(settings: TrainingSettings, count: Count) -> dict[str, Pool]:
 
 
 def _texts(source: SourceSettings, data: Path, name: str, seed: int) -> list[Context]:
-    contexts = read_contexts(data / source.path, name)
+    if source.path.startswith(PREFIX):
+        contexts = read_dataset(source.path, name)
+    else:
+        contexts = read_contexts(data / source.path, name)
     if source.unit == "sentence":
         contexts = sentences_of(contexts)
     contexts = contexts[: source.limit or None]

@@ -30,7 +30,8 @@ class SourceSettings:
 
     Attributes:
         path: a ``.jsonl`` or ``.jsonl.gz`` file with ``context``, ``question`` and ``answers``
-            on each line; relative to the data folder.  Empty for generated needles.
+            on each line, relative to the data folder; or ``dataset:NAME`` for one of the hub, such
+            as ``dataset:rajpurkar/squad@train``.  Empty for generated needles.
         unit: ``whole`` contexts, or the single ``sentence`` that holds a question's answer.
         completions: instead of the file's questions, ask how sentences of the context go on.
         swaps: how many more of each context to make, each with one answer replaced by another

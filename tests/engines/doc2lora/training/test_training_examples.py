@@ -14,6 +14,7 @@ from engines.doc2lora.training.examples import (
     sentences,
     sentences_of,
 )
+from engines.doc2lora.training.hub_rows import read_dataset
 from engines.doc2lora.training.needles import needles
 from engines.doc2lora.training.self_written import completions, swapped
 from engines.protocol import DocumentError
@@ -59,7 +60,7 @@ def test_a_compressed_file_reads_the_same(tmp_path):
     [
         ("{\n", "Line 1 of .* is not JSON"),
         ("[1]\n", "Line 1 of .* is not a JSON object"),
-        ('{"text": "x"}\n', "no line with a context, a question and answers"),
+        ('{"text": "x"}\n', "nothing with a context, a question and answers"),
     ],
 )
 def test_a_file_that_is_no_use_is_refused_with_its_name(tmp_path, content, said):
@@ -145,3 +146,19 @@ def test_an_answer_that_its_question_names_is_not_swapped():
     context = _context(("What did Tobias build, Tobias?", "Tobias"))
     made = swapped([context, _context(("Who?", "Rosa"), text="Rosa came.")], 5)
     assert context.text not in {c.origin for c in made}
+
+
+def test_a_data_set_reads_as_its_rows_would(tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    rows = [{"context": "One.", "question": "a?", "answers": {"text": ["1"], "answer_start": [0]}}]
+    write_rows(folder / "train.jsonl", rows)
+    (context,) = read_dataset(f"dataset:{folder}", "hub")
+    assert (context.text, context.asked, context.source) == ("One.", (Asked("a?", ("1",)),), "hub")
+    with pytest.raises(DocumentError, match=r"split nine\) can't be had"):
+        read_dataset(f"dataset:{folder}@nine", "hub")
+
+
+def test_a_data_set_that_cannot_be_reached_is_named():
+    with pytest.raises(DocumentError, match=r"nobody/nothing \(split train\) can't be had"):
+        read_dataset("dataset:nobody/nothing", "hub")
