@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from widgets.workspace import Workspace
 
 Body = Callable[["Bench"], Awaitable[None]]
 MAX_LOOKS = 1_000
+_FRAMES = re.compile(r"[\s\u2500-\u259f]+")
 SMALL, WIDE = (80, 24), (120, 36)
 
 TEXTS = {
@@ -75,8 +77,8 @@ class Bench:
         raise AssertionError(f"what was waited for did not happen; on screen:\n{self.text}")
 
     async def sees(self, words: str) -> None:
-        """Wait until ``words`` stand on screen."""
-        await self.until(lambda: words in self.text)
+        """Wait until ``words`` stand on screen, wherever a line is broken."""
+        await self.until(lambda: words in self.text or words in _FRAMES.sub(" ", self.text))
 
     async def started(self) -> None:
         """Wait for the panes, the tree and the model."""
